@@ -1,0 +1,1 @@
+"""The command line: hands and face. Each verb asks, then renders; it decides nothing itself."""

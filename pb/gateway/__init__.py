@@ -1,0 +1,1 @@
+"""The network face: HTTP and gRPC behind a token. It asks the scheduler and decides nothing."""

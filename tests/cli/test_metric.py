@@ -1,0 +1,58 @@
+"""`pb metric list`, and how jobs that wait for a number look in the list of jobs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.kit.cli import Cli
+
+
+def test_the_metrics_are_listed_with_their_units(pb: Cli) -> None:
+    lines = pb("metric", "list").out.splitlines()
+    assert lines[0].split() == ["METRIC", "UNIT"]
+    (disk,) = [line for line in lines if line.startswith("disk.percent")]
+    assert disk.split(maxsplit=2) == [
+        "disk.percent:/path",
+        "%",
+        "Of what this user may use there, how much is",
+    ]
+    found = json.loads(pb("metric", "list", "--json").out)["metrics"]
+    assert {"metric": "load1", "unit": None, "meaning": "Load of the last minute"} in found
+
+
+def test_a_job_that_waits_for_a_number_says_so_in_the_list(pb: Cli) -> None:
+    pb("job", "add", "tidy", "--when", "disk.percent:/ > 90 for 5m", "--", "true")
+    pb("job", "add", "page", "--when", "absence job.tidy.succeeded 26h", "--", "true")
+    listed = pb("job", "list").out
+    assert "on threshold" in listed
+    assert "on pattern" in listed
+    shown = pb("job", "show", "tidy").out
+    assert "When disk.percent:/ > 90 % for 5 minutes" in shown
+
+
+@pytest.mark.parametrize(
+    ("when", "remark"),
+    [
+        ("service.wbe.rss > 1GiB", "There is no service named 'wbe' yet."),
+        ("job.bakcup.last_duration > 1h", "named 'bakcup' yet. Did you mean backup?"),
+        ("absence job.bakcup.succeeded 26h", "There is no job named 'bakcup' yet."),
+        ("slow bakcup 2x", "There is no job named 'bakcup' yet."),
+        ("log service:wbe ERROR", "There is no service named 'wbe' yet."),
+        ("idle service.wbe.cpu < 5 30m", "There is no service named 'wbe' yet."),
+        ("job.backup.last_duration > 1h", None),
+        ("slow * 2x", None),
+        ("log /var/log/x ERROR", None),
+        ("load1 > 4", None),
+        ("count user.import 3 1h", None),
+    ],
+)
+def test_names_that_nothing_has_are_remarked_upon(pb: Cli, when: str, remark: str | None) -> None:
+    pb("job", "add", "backup", "--", "true")
+    added = pb("job", "add", "look", "--when", when, "--", "true")
+    assert added.code == 0
+    if remark is None:
+        assert "There is no" not in added.out
+    else:
+        assert remark in added.out

@@ -1,0 +1,1 @@
+"""What each exporter makes of services, and that its importer reads it back."""

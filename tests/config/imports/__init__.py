@@ -1,0 +1,1 @@
+"""What each importer makes of its peer's files."""
