@@ -78,7 +78,7 @@ class Words:
         return rows
 
     def more_jobs(self) -> str | None:
-        left = len(self.digest["jobs"]) - MOST_JOBS
+        left = len(self.digest["jobs"]) - MOST_JOBS + self.digest.get("jobs_left_out", 0)
         return f"and {left} more, without errors or fewer of them" if left > 0 else None
 
     def failures(self) -> list[str]:
@@ -128,6 +128,12 @@ class Words:
             ("pb's own jobs", self.own()),
         ]
         return [(title, lines) for title, lines in listed if lines]
+
+
+def in_short(digest: Json) -> Json:
+    """A digest with no more jobs than have a line of their own: what is sent to people."""
+    jobs = digest["jobs"]
+    return {**digest, "jobs": jobs[:MOST_JOBS], "jobs_left_out": max(0, len(jobs) - MOST_JOBS)}
 
 
 def name_of(one: Json) -> str:

@@ -46,7 +46,7 @@ def require_channels(context: Context, name: str | None) -> list[Channel]:
 
 
 def users_of(context: Context) -> dict[str, list[str]]:
-    """The jobs and services that tell each channel."""
+    """The jobs and services that tell each channel, and digests."""
     usual = read_notify(context.settings.notify.default)
     users: dict[str, list[str]] = {}
     for row in context.store.jobs():
@@ -56,6 +56,8 @@ def users_of(context: Context) -> dict[str, list[str]]:
         own = told_by(lambda row=service: service_from(json.loads(row.definition)).notify)
         for channel in effective(own, usual).to or ():
             users.setdefault(channel, []).append(f"service {service.name}")
+    for channel in context.settings.maintenance.digests_to:
+        users.setdefault(channel, []).append("digests")
     return users
 
 

@@ -61,6 +61,8 @@ MEANINGS: Mapping[str, str] = {
     "scheduler lets runs go in any case.",
     "maintenance.backup": "Whether pb makes a backup on Sundays.",
     "maintenance.digests": "Whether pb writes a digest each evening, and one on Sundays.",
+    "maintenance.digests_to": "The channels that each digest is sent to, by name "
+    "([`[notify.NAME]`](../howto/get-told.md)). It is written to a file in any case.",
     "backup.directory": "Where backups are kept, an absolute path. Default: backups in the home.",
     "backup.keep": "How many backups are kept there; the oldest go when a new one has been "
     "verified.",

@@ -175,10 +175,22 @@ def read_usual_notify(given: Given) -> object:
     commas between the names."""
     from pb.core.notify import read_notify, write_notify
 
+    return write_notify(read_notify(names_in(given)))
+
+
+def read_channel_names(given: Given) -> tuple[str, ...]:
+    """Names of channels: one, a list, or text with commas between them."""
+    from pb.core.notify import read_channels
+
+    return read_channels(names_in(given))
+
+
+def names_in(given: Given) -> object:
+    """From the environment, text with commas is a list."""
     value = given.value
     if given.is_text and isinstance(value, str):
-        value = [name.strip() for name in value.split(",") if name.strip()]
-    return write_notify(read_notify(value))
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return value
 
 
 def read_channel_tables(given: Given) -> Mapping[str, Mapping[str, Any]]:

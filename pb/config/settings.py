@@ -18,6 +18,7 @@ from pb.config.setting_values import (
     Reader,
     read_bool,
     read_bytes,
+    read_channel_names,
     read_channel_tables,
     read_file_path,
     read_host,
@@ -85,13 +86,15 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceSettings:
-    """The jobs that pb itself has (``api.builtin``); each kind can be switched off."""
+    """The jobs that pb itself has (``api.builtin``); each kind can be switched off. ``digests_to``
+    are the channels that digests are sent to."""
 
     rollups: bool = True
     compaction: bool = True
     retention: bool = True
     backup: bool = True
     digests: bool = True
+    digests_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,7 @@ Problems = list[tuple[str, str | None]]
 """What is wrong, each with its place, and its hint."""
 
 
-MAINTENANCE = tuple(one.name for one in fields(MaintenanceSettings))
+MAINTENANCE = tuple(one.name for one in fields(MaintenanceSettings) if one.default is True)
 
 SETTINGS: Mapping[str, Reader] = {
     "scheduler.db": read_file_path,
@@ -186,6 +189,7 @@ SETTINGS: Mapping[str, Reader] = {
     "retention.keep_days": read_whole(1, 36_500),
     "retention.hourly_days": read_whole(8, 36_500),
     **{f"maintenance.{key}": read_bool for key in MAINTENANCE},
+    "maintenance.digests_to": read_channel_names,
     "backup.directory": read_file_path,
     "backup.keep": read_whole(1, 1000),
     "gateway.host": read_host,

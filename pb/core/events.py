@@ -48,6 +48,8 @@ EVENT_TYPES = {
     "service.hook_failed": "A hook of a service went wrong.",
     "backup.created": "A backup was made and verified.",
     "backup.restored": "The database was restored from a backup.",
+    "trigger.crossed": "A threshold of a job was crossed, or is so still and told of again.",
+    "trigger.over": "A threshold that was crossed is no longer.",
     "trigger.storm": "A job's triggers fired too often: they are held for a while.",
     "event.emitted": "Somebody has emitted an event (`pb event emit`).",
     "notify.sent": "A message has reached a channel.",

@@ -23,7 +23,13 @@ class Occasion(StrEnum):
     STORM = "storm"
     START = "start"
     SUCCESS = "success"
+    THRESHOLD = "threshold"
+    DIGEST = "digest"
     TEST = "test"
+
+
+UNASKED = (Occasion.DIGEST, Occasion.TEST)
+"""What comes of no definition's wish, in a message of its own."""
 
 
 USUAL = (Occasion.FAILURE, Occasion.RECOVERY, Occasion.MISSED)

@@ -49,6 +49,24 @@ def times(count: int) -> str:
     return "a failure" if count <= 1 else f"{count} failures"
 
 
+def threshold_text(job: str, facts: Json, *, is_over: bool) -> str:
+    """A threshold of a job was crossed, or that is over, in one line."""
+    bound = f"{facts['op']} {facts['threshold']}"
+    said = (
+        f"{facts['value']} again, no longer {bound}" if is_over else f"{facts['value']} ({bound})"
+    )
+    return safe(f"Job {job}: {facts['metric']} is {said}")
+
+
+def digest_text(kind: str, digest: Json) -> str:
+    """What a digest comes to, in one line."""
+    total = digest["total"]
+    errors = total["errors"]
+    bad = "nothing failed" if errors == 0 else f"{errors} failed"
+    missed = f", {total['misses']} missed" if total["misses"] else ""
+    return safe(f"The {kind} digest: {total['runs']} runs, {bad}{missed}")
+
+
 def service_text(occasion: Occasion, name: str, known: Known, why: str | None, now_ms: int) -> str:
     """What has happened to a service, in one line."""
     if occasion is Occasion.RECOVERY:

@@ -20,7 +20,7 @@ from pb.core.fields import (
     write_duration,
 )
 from pb.core.model import NAME_PATTERN
-from pb.core.notice import NOBODY, Occasion, Telling
+from pb.core.notice import NOBODY, UNASKED, Occasion, Telling
 from pb.errors import did_you_mean
 
 EXAMPLE = '["ops"]'
@@ -30,7 +30,7 @@ SYNONYMS = {"down": "failure", "up": "recovery"}
 
 NAME = re.compile(NAME_PATTERN)
 
-WORDS = tuple(str(one) for one in Occasion if one is not Occasion.TEST)
+WORDS = tuple(str(one) for one in Occasion if one not in UNASKED)
 
 HINT = 'Write the names of channels: ["ops"], or {to = ["ops"], on = ["failure", "recovery"]}.'
 

@@ -96,6 +96,17 @@ def seldom(policy: Telling, known: Known, occasion: Occasion, at_ms: int) -> Dec
     return Decision(known=replace(known, told={**known.told, occasion: at_ms}), occasion=occasion)
 
 
+def after_crossing(
+    policy: Telling, known: Known, at_ms: int, since_ms: int, *, is_over: bool
+) -> Decision:
+    """A threshold was crossed, or what has lasted since then is over: that is news only where the
+    crossing was."""
+    if not is_over:
+        return seldom(policy, known, Occasion.THRESHOLD, at_ms)
+    was_told = known.told.get(Occasion.THRESHOLD, -1) >= since_ms
+    return Decision(known=known, occasion=wanted(policy, Occasion.THRESHOLD) if was_told else None)
+
+
 def wanted(policy: Telling, occasion: Occasion) -> Occasion | None:
     return occasion if occasion in policy.on else None
 

@@ -80,6 +80,8 @@ def mail_of(message: Message) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
     mail["X-PB-Delivery"] = message.key
     mail.set_content(message.text)
+    if message.page is not None:
+        mail.add_alternative(message.page, subtype="html")
     return mail
 
 

@@ -11,11 +11,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 from pb.config.settings import load_settings
 from pb.core.channels import Channel, channel_from
+from pb.core.notice import Occasion
 from pb.core.notice_words import body, safe, subject
 from pb.courier.message import Message, UndeliveredError
 from pb.courier.output import with_output
@@ -52,19 +54,32 @@ def delivered(batch: dict[str, object]) -> str:
         raise UndeliveredError("nothing to send")
     notices = [with_output(one, channel.options["lines"]) for one in notices]
     host = socket.gethostname()
+    text, page = written(notices, host)
     message = Message(
         channel=channel,
         notices=notices,
         host=host,
         subject=subject(notices, host),
-        text=body(notices, host),
+        text=text,
         key=f"{batch['store']}-{notices[0]['id']}",
+        page=page,
     )
     within(channel.options["timeout"])
     try:
         return sender(channel.type)(message)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def written(notices: Sequence[Mapping[str, Any]], host: str) -> tuple[str, str | None]:
+    """The text of a message, and the same as HTML: a digest has both, and goes alone."""
+    if notices[0]["occasion"] != Occasion.DIGEST:
+        return body(notices, host), None
+    from pb.api.digest_html import html
+    from pb.api.digest_text import Words, terminal
+
+    words = Words(notices[0]["digest"])
+    return f"{terminal(words)}\n-- \npb on {safe(host)}\n", html(words)
 
 
 def channel_of(name: str) -> Channel:

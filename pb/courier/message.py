@@ -23,7 +23,7 @@ class UndeliveredError(PbError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """``key`` is the same whenever these notices are sent again, so that who gets them twice can
-    tell."""
+    tell. ``page`` is the text as HTML, where there is one."""
 
     channel: Channel
     notices: Sequence[Mapping[str, Any]]
@@ -31,6 +31,7 @@ class Message:
     subject: str
     text: str
     key: str
+    page: str | None = None
 
     def option(self, key: str) -> Any:
         return self.channel.options.get(key)

@@ -16,6 +16,8 @@ JSON_TYPE = "application/json"
 LONGEST_CHAT = 1900
 """Characters that all of them take in one message."""
 
+FENCE = "```"
+
 REFUSED = ("\r", "\n", "\0")
 
 
@@ -53,7 +55,15 @@ def chat(message: Message) -> str:
     text = f"{message.subject}\n{message.text}"
     safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = safe if message.option("format") == "slack" else text
-    return text if len(text) <= LONGEST_CHAT else text[: LONGEST_CHAT - 1] + "…"
+    text = text if len(text) <= LONGEST_CHAT else text[: LONGEST_CHAT - 1] + "…"
+    return text if message.page is None else aligned(text)
+
+
+def aligned(text: str) -> str:
+    """With all below the first line in a block whose characters are of one width: its columns
+    stand below each other, and nothing in it ends the block."""
+    first, _, rest = text.replace(FENCE, "``").partition("\n")
+    return f"{first}\n{FENCE}\n{rest}\n{FENCE}"
 
 
 def own_headers(message: Message) -> dict[str, str]:

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pb.api.builtin import TABLES as OWN_JOBS
 from pb.api.notifying import facts_of, notice_view, queue_test, require_channels
 from pb.api.told import channels_of, with_channels
-from pb.core.notice import Occasion
+from pb.core.notice import UNASKED, Occasion
 from pb.core.telling import pause_after
 from pb.daemon.telling import Tellings
 from pb.errors import ConflictError
@@ -60,7 +61,8 @@ class Dispatch:
 
     def mind(self, ledger: Ledger) -> None:
         """Queue what this step has to tell, and send what is due."""
-        if self._tellings.decide(ledger) or ledger.is_news:
+        has_own = any(run.job in OWN_JOBS for run in ledger.finished())  # a digest, it may be
+        if self._tellings.decide(ledger) or ledger.is_news or has_own:
             self._dues = None
         supervisor = self._services.supervisor
         if self._services.keeper is not None or supervisor.is_closing:
@@ -94,8 +96,8 @@ class Dispatch:
 
     def _begin(self, channel: str, now: int, ledger: Ledger) -> None:
         rows = self._notices.due(channel, now, MOST)
-        tests = [row for row in rows if row.occasion == str(Occasion.TEST)]
-        rows = tests[:1] or rows
+        alone = [row for row in rows if row.occasion in UNASKED]
+        rows = alone[:1] or rows
         timeout = self._option(channel, "timeout", USUAL_TIMEOUT)
         self._busy[channel] = False
 

@@ -57,6 +57,19 @@ class Happened:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A threshold of a job was crossed, or (``is_over``) is no longer. ``since_ms``: when what this
+    is about began to be told of, at the earliest."""
+
+    job: str
+    at_ms: int
+    since_ms: int
+    is_over: bool
+    facts: Mapping[str, Any]
+    text: str
+
+
 def facts_of(run: Run) -> dict[str, Any]:
     """What is known of a run just now."""
     return {
@@ -76,7 +89,8 @@ class Ledger:
 
     ``is_durable``: what it commits survives a power cut. ``is_news``: others have changed
     something since the last step. ``refreshed``: services whose definition may be another one
-    now. ``happened``: what jobs may react to, where any ``is_curious``.
+    now. ``happened``: what jobs may react to, where any ``is_curious``. ``crossings``: what became
+    of thresholds.
     """
 
     def __init__(
@@ -97,6 +111,7 @@ class Ledger:
         self._instances: dict[tuple[str, int], InstanceRow] = {}
         self._started: list[Run] = []
         self.refreshed: list[str] = []
+        self.crossings: list[Crossing] = []
         self.is_news = False
         self.is_durable = is_durable
 
@@ -165,6 +180,12 @@ class Ledger:
                 "text": text,
             }
         )
+
+    def cross(self, crossing: Crossing) -> None:
+        """A threshold was crossed, or that is over."""
+        self.crossings.append(crossing)
+        kind = "trigger.over" if crossing.is_over else "trigger.crossed"
+        self.tell(kind, crossing.text, at_ms=crossing.at_ms, job=crossing.job)
 
     def tell_run(self, run: Run, text: str, *, is_last: bool = True) -> None:
         """Something happened to a run: it has the state that this is about. Jobs that wait for

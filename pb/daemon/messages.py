@@ -279,11 +279,13 @@ class Occurred:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A trigger of ``job`` remembers something else, and does not fire."""
+    """A trigger of ``job`` remembers something else, and does not fire. ``over``: what it had fired
+    for is over, and these are the facts of that, with ``since_ms``, when it had begun."""
 
     job: str
     trigger: str
     state: dict[str, Any]
+    over: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ class Rule(Protocol):
         """For people."""
         ...
 
+    def over(self) -> Facts | None:
+        """With the sample that was judged last: the facts of what is over, if anything is."""
+        ...
+
 
 class AlertRule:
     """A threshold."""
@@ -65,10 +69,15 @@ class AlertRule:
         self._rule, self._facts = rule, facts
         self._alert = alert_from(state)
         self._written = self._alert if state is not None else None
+        self._over: Facts | None = None
 
     def judge(self, value: float | None, now_ms: int) -> Facts | None:
-        self._alert, fires = judged(self._rule, self._alert, value, now_ms)
-        return {**self._facts, "value": short_number(value)} if fires else None
+        before = self._alert
+        self._alert, fires = judged(self._rule, before, value, now_ms)
+        facts = {**self._facts, "value": short_number(value)}
+        is_over = before.is_told and not self._alert.is_told and "pattern" not in self._facts
+        self._over = {**facts, "since_ms": before.since_ms or 0} if is_over else None
+        return facts if fires else None
 
     def state(self) -> Facts:
         self._written = self._alert
@@ -79,6 +88,9 @@ class AlertRule:
 
     def phase(self) -> Facts:
         return {"phase": str(self._alert.phase), "since_ms": self._alert.since_ms}
+
+    def over(self) -> Facts | None:
+        return self._over
 
 
 class RateRule:
@@ -109,6 +121,9 @@ class RateRule:
 
     def phase(self) -> Facts:
         return {"phase": str(Phase.FIRING if self._rate.is_off else Phase.INACTIVE)}
+
+    def over(self) -> Facts | None:
+        return None  # it is about a change, which is no state
 
 
 def rule_of(watched: Watched) -> tuple[str, float, Rule]:
@@ -319,7 +334,8 @@ class MetricWatch:
                     Occurred(one.job, one.word, now_ms, facts, trigger=one.key, state=state)
                 )
             elif one.rule.is_worth_writing():
-                self._scene.post(Remembered(one.job, one.key, one.rule.state()))
+                over = one.rule.over()
+                self._scene.post(Remembered(one.job, one.key, one.rule.state(), over))
 
     def _show(self, one: Asker, metric: str, value: float | None, now_ms: int) -> None:
         reading = {"metric": metric, "value": short_number(value), "at_ms": now_ms}

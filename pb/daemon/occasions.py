@@ -13,10 +13,11 @@ from typing import Any
 
 from pb.api.views import rfc3339
 from pb.core.model import Overlap, State
+from pb.core.notice_words import threshold_text
 from pb.core.scheduling import Admission, Refused, Replaces, Waits
 from pb.core.triggers import key_of
 from pb.daemon.event_patterns import EventPatterns, Fired
-from pb.daemon.ledger import Happened, Ledger
+from pb.daemon.ledger import Crossing, Happened, Ledger
 from pb.daemon.listeners import Listeners
 from pb.daemon.messages import Noticed, OccasionMessage, Occurred, Remembered
 from pb.daemon.open_run import Open
@@ -81,6 +82,8 @@ class Occasions:
                 self._occurred(message, ledger)
             case Remembered():
                 self._remember(message.job, message.trigger, message.state)
+                if message.over is not None:
+                    self._subsided(message.job, message.over, ledger)
             case Noticed():
                 noticed = Happened(message.name, message.at_ms, facts=message.facts)
                 ledger.happened.append(noticed)
@@ -213,9 +216,30 @@ class Occasions:
             self._remember(message.job, message.trigger, message.state)
         if entry is None or all(message.kind != one.WORD for one in entry.reactions):
             return  # it was removed or changed meanwhile
+        if message.kind == "threshold" and entry.is_on:
+            self._cross(entry.name, message.event, message.at_ms, message.at_ms, ledger)
         event = {**message.event, "event": message.kind, "at": rfc3339(message.at_ms)}
         items = message.items or ([event] if message.kind in WHOLE else ())
         self._occur(entry, message.kind, message.at_ms, event, items, ledger)
+
+    def _subsided(self, name: str, facts: Facts, ledger: Ledger) -> None:
+        """What a threshold had fired for is over."""
+        entry = self._timetable.get(name)
+        if entry is not None and entry.is_on:
+            self._cross(name, facts, self._clock.now_ms(), facts["since_ms"], ledger, is_over=True)
+
+    def _cross(
+        self,
+        job: str,
+        facts: Facts,
+        at_ms: int,
+        since_ms: int,
+        ledger: Ledger,
+        *,
+        is_over: bool = False,
+    ) -> None:
+        text = threshold_text(job, facts, is_over=is_over)
+        ledger.cross(Crossing(job, at_ms, since_ms, is_over, facts, text))
 
     def _occur(
         self,

@@ -15,12 +15,21 @@ from pb.core.model import State
 from pb.core.notice import NOBODY, NOTHING, Known, Occasion, Telling
 from pb.core.notice_words import run_text, service_text
 from pb.core.notify import effective, read_notify
-from pb.core.telling import Decision, Seen, after_look, after_run, seconds_to_look, seldom, wanted
+from pb.core.telling import (
+    Decision,
+    Seen,
+    after_crossing,
+    after_look,
+    after_run,
+    seconds_to_look,
+    seldom,
+    wanted,
+)
 from pb.store.notices import NoticeRow, NoticeStore
 
 if TYPE_CHECKING:
     from pb.config.settings import NotifySettings
-    from pb.daemon.ledger import Ledger
+    from pb.daemon.ledger import Crossing, Ledger
     from pb.daemon.parts import Parts
     from pb.daemon.supervisor import Supervisor
     from pb.daemon.timetable import Timetable
@@ -67,7 +76,12 @@ class Tellings:
     def decide(self, ledger: Ledger) -> list[NoticeRow]:
         """Queue what is to be told of this step; answers what that is."""
         self._mind_settings()
-        rows = [*self._of_runs(ledger), *self._of_storms(ledger), *self._of_services(ledger)]
+        rows = [
+            *self._of_runs(ledger),
+            *self._of_storms(ledger),
+            *self._of_crossings(ledger),
+            *self._of_services(ledger),
+        ]
         if rows:
             self._notices.add(rows)
         return rows
@@ -129,6 +143,19 @@ class Tellings:
             if decision.occasion is not None and policy.to:
                 self._notices.save_known("job", event["job"], decision.known)
                 yield from self._rows(policy, StormFacts(event), decision.occasion, None)
+
+    def _of_crossings(self, ledger: Ledger) -> Iterator[NoticeRow]:
+        """Jobs whose thresholds were crossed, and those for which that is over."""
+        for one in ledger.crossings:
+            entry = self._timetable.get(one.job)
+            policy = effective(entry.notify, self._usual) if entry is not None else NOBODY
+            if not policy.to:
+                continue
+            known = self._notices.known("job", one.job) or NOTHING
+            decision = after_crossing(policy, known, one.at_ms, one.since_ms, is_over=one.is_over)
+            if decision.known != known:
+                self._notices.save_known("job", one.job, decision.known)
+            yield from self._rows(policy, CrossingFacts(one), decision.occasion, None)
 
     # -- services
 
@@ -222,6 +249,27 @@ class StormFacts:
             at=now,
             job=name,
             text=run_text(occasion, name, "", self._event["text"], NOTHING),
+            due_at=due_at,
+        )
+
+
+class CrossingFacts:
+    """What is known of a threshold."""
+
+    def __init__(self, crossing: Crossing) -> None:
+        self._crossing = crossing
+
+    def row(self, occasion: Occasion, channel: str, now: int, due_at: int) -> NoticeRow:
+        one = self._crossing
+        words = {key: one.facts[key] for key in ("metric", "op", "threshold", "value")}
+        return NoticeRow(
+            thing=f"threshold:{one.job}:{one.facts['metric']}:{one.at_ms}:{one.is_over}",
+            channel=channel,
+            occasion=str(occasion),
+            at=now,
+            job=one.job,
+            text=one.text,
+            details=json.dumps({**words, "state": "over" if one.is_over else "crossed"}),
             due_at=due_at,
         )
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pb.api.told import channels_of
 from pb.api.views import Json
 from pb.config.settings import Settings, load_settings
 from pb.core.durations import shown_size
 from pb.core.lean import dataclass
+from pb.core.notice import Occasion
+from pb.core.notice_words import digest_text
 from pb.core.rollups import DAY, DAY_MS, HOUR, MONTH, WEEK, start_of
 from pb.errors import StoreError
 from pb.maintenance.pace import in_steps
 from pb.paths import Home, find_home, make_private_dir
 from pb.process.private_file import write_private
 from pb.store import rollups
+from pb.store.notices import NoticeRow, NoticeStore
 from pb.store.store import Store
 
 if TYPE_CHECKING:
@@ -182,6 +187,7 @@ def digest(kind: str, span_ms: int) -> Json:
         paths = write_digest(here.home, kind, words)
         with here.store.transaction():
             here.store.set_meta(f"digest_{kind}_until", str(end))
+            queue_digest(here, kind, found)
     say(terminal(words).rstrip())
     return {"files": paths, "runs": found["total"]["runs"], "errors": found["total"]["errors"]}
 
@@ -215,3 +221,29 @@ def write_digest(home: Home, kind: str, words: Words) -> list[str]:
         for old in sorted(folder.glob(f"{kind}-*.{suffix}"))[:-DIGESTS_KEPT]:
             old.unlink(missing_ok=True)
     return [str(folder / name) for name in made]
+
+
+def queue_digest(here: Place, kind: str, found: Json) -> None:
+    """For each channel that wants it; the scheduler sends it, and tries again where it has to."""
+    from pb.api.digest_text import in_short
+
+    channels, now = channels_of(here.settings), now_ms()
+    wanted = here.settings.maintenance.digests_to
+    pings = [name for name in wanted if name in channels and channels[name].is_ping]
+    for name in pings:
+        say(f"{name} is a ping: a digest cannot be sent there")
+    details = json.dumps({"digest": in_short(found)})
+    NoticeStore(here.store).add(
+        NoticeRow(
+            thing=f"digest:{kind}:{found['until']}",
+            channel=name,
+            occasion=str(Occasion.DIGEST),
+            at=now,
+            job=f"digest_{kind}",
+            text=digest_text(kind, found),
+            details=details,
+            due_at=now,
+        )
+        for name in wanted
+        if name not in pings
+    )

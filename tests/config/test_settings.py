@@ -41,6 +41,7 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "maintenance.retention": ("false", "0", False),
     "maintenance.backup": ("false", "off", False),
     "maintenance.digests": ("false", "false", False),
+    "maintenance.digests_to": ('["me", "ops"]', "me, ops", ("me", "ops")),
     "gateway.host": ('"::1"', "::1", "::1"),
     "gateway.port": ("0", "0", 0),
     "gateway.grpc_port": ("1234", "1234", 1234),
@@ -124,6 +125,7 @@ def test_the_environment_sets_it_over_the_file(tmp_path: Path, setting: str) -> 
 def test_a_flag_sets_it_over_the_environment(tmp_path: Path, setting: str) -> None:
     others = {"scheduler.queues": "a=1", "gateway.names": "x", "gateway.tls": "no"}
     others |= {"notify.default": "x", "notify.channels": '{"x": {"type": "desktop"}}'}
+    others |= {"maintenance.digests_to": "x"}
     default = value_of(Settings(), setting) or others.get(setting, "/tmp/x")
     environ = {variable(setting): str(default)}
     for given in (VALUES[setting][1], VALUES[setting][2]):

@@ -14,6 +14,7 @@ from pb.core.telling import (
     LONGEST_PAUSE,
     Decision,
     Seen,
+    after_crossing,
     after_look,
     after_run,
     is_over,
@@ -73,6 +74,22 @@ def told(policy: Telling, states: list[State | None], *, apart: int = HOUR) -> l
 )  # fmt: skip
 def test_runs(policy: Telling, states: list[State | None], expected: list[str | None]) -> None:
     assert told(policy, states) == expected
+
+
+def test_a_threshold_is_told_where_it_is_asked_for_and_its_end_where_it_was_told() -> None:
+    policy = replace(EVERYTHING, cooldown=3600.0)
+    quiet = after_crossing(USUAL, NOTHING, HOUR, HOUR, is_over=False)
+    assert (quiet.occasion, quiet.known) == (None, NOTHING)
+
+    crossed = after_crossing(policy, NOTHING, HOUR, HOUR, is_over=False)
+    over = after_crossing(policy, crossed.known, HOUR + 5, HOUR, is_over=True)
+    assert [one.occasion for one in (crossed, over)] == [Occasion.THRESHOLD, Occasion.THRESHOLD]
+
+    soon = HOUR + 60_000
+    again = after_crossing(policy, over.known, soon, soon, is_over=False)
+    end = after_crossing(policy, again.known, soon + 5, soon, is_over=True)
+    assert [one.occasion for one in (again, end)] == [None, None]
+    assert after_crossing(USUAL, crossed.known, HOUR + 5, HOUR, is_over=True).occasion is None
 
 
 def test_failures_in_a_row_are_counted_since_the_first() -> None:

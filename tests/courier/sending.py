@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pb
+from pb.api.digest_text import CHANGES
 from pb.paths import Home
 
 AT = 1_795_000_000_000
@@ -79,3 +80,25 @@ class Post:
 def notice(**facts: Any) -> dict[str, Any]:
     """A failure with other facts."""
     return {**FAILURE, **facts}
+
+
+def digest(**facts: Any) -> dict[str, Any]:
+    """A notice that takes a digest to people."""
+    nothing = {"runs": 0, "errors": 0, "skips": 0, "misses": 0, "retries": 0}
+    numbers = {**nothing, "success_rate": None, "busy_ms": 0}
+    found = {
+        "since": "2026-11-20T18:00:00Z",
+        "until": "2026-11-21T18:00:00Z",
+        "home": "/home/me/.ponybunny",
+        "by": "hour",
+        "total": {**numbers, "runs": 9, "spark": [4, 5]},
+        "before": numbers,
+        "jobs": [],
+        "failures": [],
+        "slow": [],
+        "services": [],
+        "changes": {key: [] for key, _ in CHANGES},
+        "own_failures": [],
+    }
+    more = {"occasion": "digest", "job": "digest_daily", "run_id": None, "digest": found}
+    return notice(**more, text="The daily digest: 9 runs, nothing failed", **facts)

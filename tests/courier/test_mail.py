@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pb.api.certificate import Certificate
-from tests.courier.sending import Post, notice
+from tests.courier.sending import Post, digest, notice
 from tests.kit.servers import MailServer, context_of, free_port, silent_server
 
 WHO = {"type": "mail", "from": "pb@example.org", "to": ["me@example.org", "you@example.org"]}
@@ -183,3 +183,18 @@ def test_a_password_that_is_nowhere_is_asked_for_before_anything_is_sent(post: P
         sent = post(**plainly(port, **more))
 
     assert sent.answer == "password: cannot read /nowhere/password: no such file or directory"
+
+
+def test_a_digest_is_a_mail_as_text_and_as_html(post: Post) -> None:
+    with MailServer() as server:
+        sent = post(digest(), **plainly(server.port))
+
+    assert (sent.code, sent.errors) == (0, "")
+    [mail] = server.mails
+    assert mail["Subject"].endswith("The daily digest: 9 runs, nothing failed")
+    text, page = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert page is not None
+    assert "Runs" in text.get_content()
+    assert page.get_content().startswith("<!DOCTYPE html>")
+    assert "/home/me/.ponybunny" in page.get_content()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pb.api.certificate import Certificate
-from tests.courier.sending import Post, notice
+from tests.courier.sending import Post, digest, notice
 from tests.kit.servers import WebServer, context_of, free_port, silent_server
 
 
@@ -73,6 +73,22 @@ def test_a_chat_message_is_cut_where_it_is_too_long(post: Post) -> None:
              **hook(web.url, format="discord"))  # fmt: skip
 
     assert len(json.loads(web.requests[0].body)["content"]) == 1900
+
+
+def test_a_digest_keeps_its_columns_in_a_chat_and_is_whole_as_json(post: Post) -> None:
+    evil = digest()
+    evil["digest"]["changes"]["new"] = ["```", "job"]
+
+    with WebServer() as web:
+        post(evil, **hook(web.url, format="slack"))
+        post(evil, **hook(web.url))
+
+    chat, whole = (json.loads(request.body) for request in web.requests)
+    subject, fence, *_, end = chat["text"].split("\n")
+    assert subject.endswith("The daily digest: 9 runs, nothing failed")
+    assert (fence, end, chat["text"].count("```")) == ("```", "```", 2)
+    assert whole["notices"][0]["digest"]["total"]["runs"] == 9
+    assert "Different from before".upper() in whole["text"]
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])

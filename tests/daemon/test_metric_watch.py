@@ -110,7 +110,7 @@ def test_an_edge_is_one_occasion_with_its_facts_and_what_is_remembered(w: World)
         }  # fmt: skip
         assert one.state is not None
         assert one.state["phase"] == "firing"
-        assert [memory.state["phase"] for memory in stage.memories] == ["pending"]
+        assert [(m.state["phase"], m.over) for m in stage.memories] == [("pending", None)]
         stage.watch.close()
         again = Stage(w)
         again.watch.sync("a", [watched("threshold: mem.percent >= 90 for 20s", one.state)])
@@ -118,7 +118,9 @@ def test_an_edge_is_one_occasion_with_its_facts_and_what_is_remembered(w: World)
             again.sample(value)
         assert again.posted == []
         again.sample(10)
-        assert [memory.state["phase"] for memory in again.memories] == ["inactive"]
+        (memory,) = again.memories
+        assert memory.state["phase"] == "inactive"
+        assert memory.over == {**one.event, "value": 10, "since_ms": one.state["since_ms"]}
         again.watch.close()
 
     acting(play)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 
 from pb.config.settings import NotifySettings
-from pb.daemon.messages import Noticed
+from pb.daemon.messages import Noticed, Occurred, Remembered
 from pb.daemon.storms import MOST
 from pb.errors import ConflictError, NotFoundError
-from pb.store.notices import NoticeStore
+from pb.store.notices import NoticeRow, NoticeStore
 from tests.kit.courier import FakeCourier
 from tests.kit.scheduler import World
 
@@ -384,3 +385,81 @@ def test_sent_notices_are_let_go_some_time(world: World, monkeypatch: pytest.Mon
     run(world, *[1, 0] * 55, seconds=0.01)
 
     assert len(NoticeStore(world.store).history(n=1000)) < 20
+
+
+# -- thresholds
+
+
+DISK = {"metric": "disk.percent:/", "op": ">", "threshold": 90}
+
+
+def cross(world: World, value: float) -> None:
+    """The threshold of the job is crossed."""
+    (rule,) = world.watchers.watched["job"]
+    now = world.clock.now_ms()
+    event = {**DISK, "value": value}
+    world.engine.post(Occurred("job", "threshold", now, event, trigger=rule.key, state={"n": 1}))
+    world.settle()
+    world.run_for(10)
+
+
+def subside(world: World, value: float, since_ms: int) -> None:
+    """It is over."""
+    (rule,) = world.watchers.watched["job"]
+    over = {**DISK, "value": value, "since_ms": since_ms}
+    world.engine.post(Remembered("job", rule.key, {"n": 2}, over))
+    world.settle()
+    world.run_for(10)
+
+
+def test_a_threshold_is_told_with_its_value_and_so_is_its_end(world: World) -> None:
+    on = ["threshold", "failure"]
+    add(world, triggers=["threshold: disk.percent:/ > 90"], notify={"to": ["ops"], "on": on})
+    begun = world.clock.now_ms()
+
+    cross(world, 93.1)
+    subside(world, 80, begun)
+
+    assert world.courier.texts() == [
+        "Job job: disk.percent:/ is 93.1 (> 90)",
+        "Job job: disk.percent:/ is 80 again, no longer > 90",
+    ]
+    notice = world.courier.sent[0][1][0]
+    assert {key: notice[key] for key in DISK} == DISK
+    assert (notice["occasion"], notice["value"], notice["state"]) == ("threshold", 93.1, "crossed")
+    told = world.call("events.recent")["events"]
+    kinds = [one["type"] for one in told if one["type"].startswith("trigger.")]
+    assert sorted(kinds) == ["trigger.crossed", "trigger.over"]
+
+
+def test_the_threshold_of_a_paused_job_is_told_to_nobody(world: World) -> None:
+    on = ["threshold"]
+    add(world, triggers=["threshold: disk.percent:/ > 90"], notify={"to": ["ops"], "on": on})
+    world.call("job.pause", name="job")
+    world.settle()
+
+    cross(world, 93.1)
+    subside(world, 80, 0)
+
+    assert world.courier.texts() == []
+
+
+# -- digests
+
+
+def test_a_digest_goes_alone_as_soon_as_its_job_is_over(world: World) -> None:
+    definition = {"name": "digest_daily", "command": ["true"], "timezone": "UTC"}
+    world.call("job.add", definition=definition, replace=True)
+    notices = NoticeStore(world.store)
+    number = world.call("job.run", name="digest_daily")["run"]["run_id"]
+    now = world.clock.now_ms()
+    row = NoticeRow(thing="t", channel="ops", occasion="failure", at=now, text="one", due_at=now)
+    digest = dataclasses.replace(row, thing="d", occasion="digest", text="digest")
+    with world.store.transaction():
+        notices.add([row, digest])
+
+    world.executor.end(number, 0)
+    world.settle()
+    world.run_for(1)
+
+    assert world.courier.messages() == [["digest"], ["one"]]

@@ -60,6 +60,25 @@ def test_a_failure_is_in_the_mailbox_with_what_the_job_wrote_last(pb: Pb) -> Non
     assert [event["type"] for event in events] == ["notify.sent"]
 
 
+def test_a_digest_arrives_as_a_mail(pb: Pb) -> None:
+    digesting = {**pb.environment, "PB_MAINTENANCE__DIGESTS_TO": "me"}
+    digesting.pop("PB_MAINTENANCE__DIGESTS", None)
+    pb = Pb(pb.home, digesting, exactly=True)
+    with MailServer() as server:
+        channels(pb, me=mail(server.port))
+        pb.ok("scheduler", "start")
+
+        pb.ok("job", "run", "digest_daily", "--wait")
+        eventually(lambda: server.mails, timeout=PATIENCE)
+
+    [letter] = server.mails
+    assert "The daily digest: " in letter["Subject"]
+    assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
+    assert [one["used_by"] for one in pb.ok("notify", "list", "--json").json["channels"]] == [
+        ["digests"]
+    ]
+
+
 def test_servers_that_are_dead_silent_or_broken_hold_up_no_run_and_no_other_channel(
     pb: Pb,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from pb.api.digest_text import MOST_JOBS, Words, terminal
 from pb.core.model import State
 from pb.core.rollups import ALL, HOUR, HOUR_MS, LATEST_MS, MONTH, WEEK
 from pb.errors import StoreError
 from pb.maintenance import targets
 from pb.store import compaction, rollups
+from pb.store.notices import NoticeStore
 from pb.store.rows import Run
 from pb.store.store import Store
 from tests.kit.past import fill
@@ -119,3 +122,28 @@ def test_compaction_of_a_damaged_database_fails_and_says_what_helps(store: Store
     with pytest.raises(StoreError, match="damaged") as caught:
         targets.compaction()
     assert "pb backup restore" in str(caught.value.hint)
+
+
+def test_a_digest_is_queued_for_each_channel_that_wants_it_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(store, 50, jobs=40)
+    hook = {"type": "webhook", "url": "https://example.org/hook"}
+    ping = {"type": "ping", "url": "https://example.org/ping"}
+    monkeypatch.setenv("PB_NOTIFY__CHANNELS", json.dumps({"ops": hook, "beat": ping}))
+    monkeypatch.setenv("PB_MAINTENANCE__DIGESTS_TO", "ops, later, beat")
+
+    targets.digest_weekly()
+    with store.transaction():
+        store.set_meta("digest_weekly_until", "0")
+    targets.digest_weekly()
+
+    rows = NoticeStore(store).history(n=10)
+    assert sorted(row.channel for row in rows) == ["later", "ops"]
+    assert "beat is a ping: a digest cannot be sent there" in capsys.readouterr().out
+    assert (rows[0].occasion, rows[0].job, rows[0].state) == ("digest", "digest_weekly", "waiting")
+    assert rows[0].text.startswith("The weekly digest: ")
+    digest = json.loads(rows[0].details)["digest"]
+    assert len(digest["jobs"]) <= MOST_JOBS
+    lines = terminal(Words(digest))
+    assert ("more, without errors" in lines) == (digest["jobs_left_out"] > 0)
