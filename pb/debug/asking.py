@@ -25,7 +25,8 @@ READS = frozenset(
         *("audit.list", "config.show", "events.recent", "queue.list"),
         *("job.activity", "job.deps", "job.export", "job.history", "job.list"),
         *("job.next", "job.schedule", "job.show", "job.stats", "run.show"),
-        *("service.export", "service.list", "service.plan", "service.show", "system.info"),
+        *("service.export", "service.list", "service.plan", "service.show", "stats.periods"),
+        "system.info",
     }
 )
 ACTIONS = frozenset(

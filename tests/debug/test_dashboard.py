@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,19 @@ def test_what_waits_in_a_queue_is_seen(house: House, page: Browser) -> None:
     eventually(lambda: "1 of 1 running, 0 waiting · 1 job" in page.text("#view"), timeout=30)
     assert f"queued #{first}" in page.text("#view")
     house.call("job.cancel", name="queued")
+
+
+def test_the_long_run_is_told_by_day_and_by_month(house: House, page: Browser) -> None:
+    page.go("statistics")
+    long = ".long-run th[scope=row]"
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+
+    eventually(lambda: page.texts(long) == [today], timeout=30)
+    page.fill("#view select", "month")
+
+    eventually(lambda: page.texts(long) == [today[:7]], timeout=30)
+    assert "runs that are gone count, too" in page.text("#view")
+    assert len(page.texts(".periods > span")) == 1
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -37,6 +37,20 @@ export function durationBars(runs) {
     h("figcaption.muted", {}, `${good} of the last ${ended.length} succeeded · the longest took ${duration(most)}`));
 }
 
+// Periods, the oldest first, those without runs too: how many ran, and how many of them went wrong.
+export function periodBars(periods, name) {
+  const most = Math.max(...periods.map((one) => one.runs), 1);
+  const bars = periods.map((one) => {
+    const told = `${name(one)} · ${count(one.runs)} runs · ${count(one.errors)} errors`;
+    const bad = h("i", { tone: "bad" });
+    bad.style.height = `${one.runs ? Math.max(one.errors ? 8 : 0, 100 * one.errors / one.runs) : 0}%`;
+    const bar = h("span", { title: told }, bad, h("span.unseen", {}, told));
+    bar.style.height = `${one.runs ? Math.max(4, 100 * one.runs / most) : 1}%`;
+    return bar;
+  });
+  return h("div.bars.periods", { role: "group", "aria-label": "Runs by period, the oldest first" }, bars);
+}
+
 // Rows of jobs over time: what ran as bars, what will as ticks. Times in epoch ms.
 export function gantt(rows, from, until, now) {
   const place = (at) => `${(100 * (at - from) / (until - from)).toFixed(3)}%`;
