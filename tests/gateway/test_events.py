@@ -97,12 +97,13 @@ def test_what_was_missed_is_told_first(shared: House) -> None:
     shared.add("missed", ["true"])
     shared.ask("job.pause", name="missed")
 
-    for query, headers in ((f"?since={seq}", {}), ("?", {"last-event-id": str(seq)})):
+    ways = ((f"?job=missed&since={seq}", {}), ("?job=missed", {"last-event-id": str(seq)}))
+    for query, headers in ways:
         with listening(shared.client, query, **headers) as events:
             first = until(events, lambda name, data: name == "message")
             second = until(events, lambda name, data: name == "message")
         assert [first["type"], second["type"]] == ["job.added", "job.paused"]
-        assert first["id"] == seq + 1
+        assert seq < first["id"] < second["id"]
 
 
 @pytest.mark.parametrize("query", ["?since=x", "?since=-1", "?tpye=run"])
@@ -230,7 +231,7 @@ def test_events_are_subscribed_to_filtered_and_gone_on_with(shared: House, talk:
     shared.add("frames", ["true"])
 
     assert talk.answer("events.subscribe", jobs=["frames"], since=seq)["result"]["subscribed"]
-    assert talk.event("job.added")["seq"] == seq + 1
+    assert talk.event("job.added")["seq"] > seq
     shared.ask("job.pause", name="frames")
     assert talk.event("job.paused")["job"] == "frames"
     assert talk.answer("events.unsubscribe")["result"]["changed"] is True

@@ -94,10 +94,10 @@ def test_what_was_missed_since_a_number_is_told_first(shared: House, watch: Open
     shared.add("rpc-missed", ["true"])
     shared.ask("job.pause", name="rpc-missed")
 
-    stream = watch(since=seq)
+    stream = watch(since=seq, jobs=["rpc-missed"])
     first, second = islice(events(stream), 2)
     stream.cancel()
-    again = watch(since=first.seq)
+    again = watch(since=first.seq, jobs=["rpc-missed"])
 
     assert [first.type, second.type] == ["job.added", "job.paused"]
     assert next(events(again)) == second
