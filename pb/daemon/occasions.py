@@ -40,9 +40,6 @@ SAME_MS = 60_000
 AT_ONCE = 1_000
 """Emitted events that are acted on in one step."""
 
-WHOLE = frozenset({"webhook"})
-"""Kinds whose events are told as a whole, each an item of its own."""
-
 Facts = dict[str, Any]
 
 
@@ -219,8 +216,7 @@ class Occasions:
         if message.kind == "threshold" and entry.is_on:
             self._cross(entry.name, message.event, message.at_ms, message.at_ms, ledger)
         event = {**message.event, "event": message.kind, "at": rfc3339(message.at_ms)}
-        items = message.items or ([event] if message.kind in WHOLE else ())
-        self._occur(entry, message.kind, message.at_ms, event, items, ledger)
+        self._occur(entry, message.kind, message.at_ms, event, message.items, ledger)
 
     def _subsided(self, name: str, facts: Facts, ledger: Ledger) -> None:
         """What a threshold had fired for is over."""
@@ -250,6 +246,8 @@ class Occasions:
         items: Sequence[Facts],
         ledger: Ledger,
     ) -> None:
+        """Start a run, or have one that waits know of it too. What has no items is one itself."""
+        items = items or [event]
         if not entry.is_on:
             if entry.is_enabled:
                 self._refuse(entry, kind, at_ms, PAUSED, entry.updated_ms, ledger)

@@ -371,15 +371,30 @@ def test_keys_do_not_depend_on_the_order_in_which_a_filter_was_written() -> None
     assert key_of(one) == key_of(two)
 
 
-def test_an_occasion_without_items_counts_itself(world: Make) -> None:
+def test_an_occasion_without_items_is_its_own(world: Make) -> None:
     w = world()
     listen(w)
     occurred(w)
     about = w.executor.events[1]
     assert about is not None
-    assert (about.lines, about.occasions, about.event["path"]) == (b"", 1, "/x")
+    assert (about.occasions, about.count, about.event["path"]) == (1, 1, "/x")
+    assert events_of(w, 1) == [about.event]
     shown = w.call("run.show", run_id=1)["run"]
     assert (shown["event"]["path"], shown["event_count"]) == ("/x", 1)
+
+
+def test_of_two_thresholds_that_are_crossed_during_a_run_the_next_one_knows_both(
+    world: Make,
+) -> None:
+    w = world()
+    w.add(triggers=["threshold: load1 > 1", "threshold: load5 > 1"])
+    w.call("job.run", name="job")
+    for metric in ("load1", "load5"):
+        facts = {"metric": metric, "op": ">", "threshold": 1, "value": 2}
+        w.engine.post(Occurred("job", "threshold", w.clock.now_ms(), facts))
+        w.settle()
+    end(w, 1)
+    assert [one["metric"] for one in events_of(w, 2)] == ["load1", "load5"]
 
 
 # -- several schedulers on one store
