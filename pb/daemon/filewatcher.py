@@ -226,7 +226,7 @@ class FileWatcher:
             mine = {change.path for change in asked}
             rest = [one for one in different if not {one.path, one.source} & mine]
             spot.known = after(before, rest)
-        spot.unclosed &= look.seen.keys()
+        spot.unclosed &= look.seen.keys() - look.whole
         self._settle(spot, asked, look)
         if not spot.timer:
             self._look_now_and_then(spot)

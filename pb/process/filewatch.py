@@ -13,7 +13,9 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from pb.core.file_changes import Mark
@@ -25,6 +27,10 @@ from pb.process.treewatch import IN_DELETE_SELF, IN_ISDIR, IN_MOVE_SELF
 
 MASK = (COMES_AND_GOES | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF) & ~IN_ONLYDIR
 """One for all: a directory that several watch has one number, and one mask."""
+
+
+MOST_BRACES = 4
+"""Alternatives in one pattern that are looked at as such: each multiplies the patterns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +123,13 @@ def add_watch(fd: int, folder: str, mask: int) -> int:
 
 @dataclass(slots=True)
 class Look:
-    """What was seen. ``is_told``: every change of it will wake; ``at_ns``: when it began."""
+    """What was seen. ``is_told``: every change of it will wake; ``at_ns``: when it began.
+    ``whole``: links, which nobody opens to make them, and so nobody closes."""
 
     at_ns: int
     seen: dict[str, Mark]
     is_told: bool = True
+    whole: set[str] = field(default_factory=set)
 
 
 def scan(
@@ -147,9 +155,9 @@ def scan(
         if os.path.isdir(path):
             found.is_told = found.is_told and not is_network_file_system(Path(path))
             for file in files_in(path, pattern, recursive=recursive, watch=watch):
-                note(file, found.seen)
+                note(file, found)
         else:
-            note(path, found.seen)
+            note(path, found)
     return found
 
 
@@ -182,17 +190,35 @@ def files_in(
 
 def fits(name: str, pattern: str | None) -> bool:
     """Hidden files, and the copies that editors make, only when the pattern asks for them."""
-    wanted = pattern or "*"
+    return any(fits_one(name, wanted) for wanted in alternatives(pattern or "*"))
+
+
+def fits_one(name: str, wanted: str) -> bool:
     if name.startswith(".") and not wanted.startswith("."):
         return False
     return not (name.endswith("~") and not wanted.endswith("~")) and fnmatchcase(name, wanted)
 
 
-def note(path: str, seen: dict[str, Mark]) -> None:
+@lru_cache(maxsize=256)
+def alternatives(pattern: str) -> tuple[str, ...]:
+    """The patterns that ``*.{jpg,png}`` stands for, as in a shell; braces do not nest."""
+    before, brace, rest = pattern.partition("{")
+    inside, end, after = rest.partition("}")
+    if not brace or not end or "," not in inside or pattern.count("{") > MOST_BRACES:
+        return (pattern,)
+    return tuple(
+        f"{before}{one}{more}" for one in inside.split(",") for more in alternatives(after)
+    )
+
+
+def note(path: str, look: Look) -> None:
     try:
-        facts = os.stat(path)
+        own = os.lstat(path)
+        facts = os.stat(path) if stat.S_ISLNK(own.st_mode) else own
     except OSError:
         return
-    if not stat.S_ISDIR(facts.st_mode):
-        mark = Mark(facts.st_ino, facts.st_mtime_ns, facts.st_size, facts.st_ctime_ns)
-        seen[path] = mark
+    if stat.S_ISDIR(facts.st_mode):
+        return
+    look.seen[path] = Mark(facts.st_ino, facts.st_mtime_ns, facts.st_size, facts.st_ctime_ns)
+    if not stat.S_ISREG(own.st_mode) or own.st_nlink > 1:
+        look.whole.add(path)

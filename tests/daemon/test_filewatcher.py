@@ -139,6 +139,32 @@ def test_a_file_that_is_written_slowly_fires_once_when_it_is_whole(folder: Path)
     play(lambda: Place(folder), scene)
 
 
+def test_links_and_pipes_are_told_once_they_rest_since_nobody_closes_them(folder: Path) -> None:
+    (folder / "a").write_text("1")
+
+    async def scene(place: Place) -> None:
+        place.begin(max_wait=600.0)
+        await place.ready()
+        (folder / "hard").hardlink_to(folder / "a")
+        (folder / "soft").symlink_to("a")
+        os.mkfifo(folder / "pipe")
+        found = await place.occasion()
+        assert found == [("create", "hard"), ("create", "pipe"), ("create", "soft")]
+
+    play(lambda: Place(folder), scene)
+
+
+def test_a_pattern_may_name_several_endings(folder: Path) -> None:
+    async def scene(place: Place) -> None:
+        place.begin(pattern="*.{jpg,jp[e]g}")
+        await place.ready()
+        for name in ("a.jpg", "b.jpeg", "c.png", ".d.jpg", "{jpg,jp[e]g}"):
+            (folder / name).write_text("1")
+        assert await place.occasion() == [("create", "a.jpg"), ("create", "b.jpeg")]
+
+    play(lambda: Place(folder), scene)
+
+
 def test_what_rests_is_not_held_up_for_ever_by_what_grows(folder: Path) -> None:
     async def scene(place: Place) -> None:
         place.begin(max_wait=0.5)
