@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pb.config.env_file import read_env_file
+from pb.core.fields import RESERVED_ENV
 from pb.core.service import Service, instance_name
 from pb.core.service_definition import OPTIONAL
 from pb.paths import Home
@@ -18,14 +19,10 @@ from pb.process.account import account_of
 from pb.process.spawn import Spawn
 from pb.process.table import MARKER_VARIABLE
 
-NOT_INHERITED = frozenset(
-    (
-        *("PB_JOB", "PB_RUN_ID", "PB_ATTEMPT", "PB_FIRE_TIME", "PB_OUTPUT", "PB_EVENT"),
-        *("PB_EVENT_FILE", "PB_CALL", "PB_SERVICE", "PB_INSTANCE", "PB_HOME"),
-        *("PONY_SCHEDULER_BACKGROUND", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
-        MARKER_VARIABLE,
-    )
-)
+NOT_INHERITED = RESERVED_ENV | {
+    *("PB_SERVICE", "PB_INSTANCE", "PB_HOME", "PONY_SCHEDULER_BACKGROUND"),
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
+}
 """What a service must not take over from whoever starts it."""
 
 INSTANCE = "${PB_INSTANCE}"

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from pb.core.fields import RESERVED_ENV
 from pb.core.lean import dataclass
 from pb.errors import BY_CODE, NotFoundError, PbError, UnresponsiveError, UnsupportedError
 from pb.paths import Home
@@ -31,18 +32,7 @@ WINNER_PATIENCE = 8.0
 """Seconds for which the loser of a race waits for the winner's PID file."""
 LAST_LINES = 20
 
-OF_A_RUN = frozenset(
-    (
-        "PB_MARKER",
-        "PB_RUN_ID",
-        "PB_JOB",
-        "PB_ATTEMPT",
-        "PB_FIRE_TIME",
-        "PB_EVENT",
-        "PB_EVENT_FILE",
-        "PB_OUTPUT",
-    )
-)
+OF_A_RUN = RESERVED_ENV
 """What a run's environment carries. A daemon started from inside a job is none of the job's."""
 
 OF_A_COMMAND = frozenset({"PB_URL", "PB_TOKEN", "PB_TOKEN_FILE", "PB_TRUST"})

@@ -31,6 +31,17 @@ def test_another_user_has_a_home_and_a_name_of_its_own(tmp_path: Path) -> None:
     assert "NOTIFY_SOCKET" not in what.env
 
 
+@pytest.mark.parametrize("name", ["PB_EVENT_VALUE", "PB_EVENT_PATH", "PB_RUN_ID", "PB_MARKER"])
+def test_nothing_of_a_run_that_started_the_scheduler_gets_into_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(ENVIRON, name, "of a run")
+
+    what = spawned(tmp_path, Service(name="web", command=("true",)))
+
+    assert what.env.get(name) != "of a run"
+
+
 def test_a_user_that_does_not_exist_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(PbError, match="There is no user nobody-at-all"):
         spawned(tmp_path, Service(name="web", command=("true",), user="nobody-at-all"))

@@ -183,7 +183,8 @@ def test_a_second_launch_is_told_who_runs(home):
 
 def test_its_environment_belongs_to_no_run(home, monkeypatch):
     of_a_run = ("PB_MARKER", "PB_RUN_ID", "PB_JOB", "PB_ATTEMPT", "PB_FIRE_TIME", "PB_OUTPUT")
-    for name in (*of_a_run, "PB_URL", "PB_TOKEN", "PB_TOKEN_FILE", "PB_TRUST"):
+    of_its_event = ("PB_EVENT", "PB_EVENT_COUNT", "PB_EVENT_PATH", "PB_EVENT_VALUE")
+    for name in (*of_a_run, *of_its_event, "PB_URL", "PB_TOKEN", "PB_TOKEN_FILE", "PB_TRUST"):
         monkeypatch.setenv(name, "of a run")
     monkeypatch.setenv("PB_OTHER", "kept")
     record = launched(home)
