@@ -51,13 +51,13 @@ def standings_of(context: Context) -> dict[str, Json]:
         if job not in found or order.index(phase) > order.index(found[job]["state"]):
             found[job] = {"state": phase, "shown": None}
     if context.readings:
-        from pb.core.metric_names import shown_value
+        from pb.core.metric_names import measured_value
 
         for job, readings in list(context.readings.items()):
             one = max(readings.values(), key=lambda it: order.index(it["phase"]), default=None)
             if one is not None:
                 value = one["value"]
-                shown = None if value is None else shown_value(one["metric"], value)
+                shown = "no value" if value is None else measured_value(one["metric"], value)
                 found[job] = {"state": one["phase"], "shown": shown}
     return found
 

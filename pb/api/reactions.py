@@ -7,7 +7,7 @@ from typing import Any
 
 from pb.api.context import Context
 from pb.api.views import Json, rfc3339
-from pb.core.metric_names import shown_value
+from pb.core.metric_names import measured_value
 from pb.core.model import Job
 from pb.core.reactive import Pattern, Reactive
 from pb.core.triggers import describe, key_of, trigger_dump
@@ -37,7 +37,7 @@ def standing(trigger: Reactive, state: Mapping[str, Any], reading: Mapping[str, 
         "state": state_of(trigger, state, reading),
         "since": moment(reading.get("since_ms", state.get("since_ms"))),
         "value": value,
-        "shown": None if value is None else shown_value(reading["metric"], value),
+        "shown": None if value is None else measured_value(reading["metric"], value),
         "seen_at": moment(reading.get("at_ms")),
         "fired_at": moment(state.get("fired_ms")),
         "due_at": moment(due_ms(trigger, state)),

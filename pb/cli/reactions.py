@@ -24,7 +24,7 @@ def standing(one: Json) -> list[str]:
     state, since = one["state"], one["since"]
     is_on = state in ("pending", "firing") and since
     words = [f"{state} since {local_second(since)}"] if is_on else [state] if state else []
-    words += [f"now {one['shown']}"] if one["shown"] else []
+    words += [f"now {one['shown']}"] if one["shown"] else ["no value now"] if one["seen_at"] else []
     words += [f"fires at {local_second(one['due_at'])}"] if one["due_at"] else []
     words += [f"{one['counted']} counted"] if one["counted"] is not None else []
     return words

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pb.core.durations import duration_words, shown_size
+from pb.core.durations import duration_words, format_uptime, shown_size
 from pb.core.fields import read_path, read_text, refusal, shown_text
 from pb.core.lean import dataclass
 from pb.core.model import NAME_PATTERN
@@ -164,3 +164,11 @@ def shown_value(metric: str, value: float) -> str:
     if unit == SECONDS and value >= 0:
         return duration_words(round(value) if value >= 10 else round(value, 3))
     return f"{round(value, 2):.12g} {unit}".rstrip()
+
+
+def measured_value(metric: str, value: float) -> str:
+    """What was measured, as short as a table needs it: ``3m 11s`` where that is ten or more."""
+    is_time = parse_metric(metric).unit == SECONDS
+    if is_time and value >= 0:
+        return format_uptime(value) if value >= 10 else f"{round(value, 3):.12g}s"
+    return shown_value(metric, value)

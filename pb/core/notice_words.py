@@ -51,11 +51,13 @@ def times(count: int) -> str:
 
 def threshold_text(job: str, facts: Json, *, is_over: bool) -> str:
     """A threshold of a job was crossed, or that is over, in one line."""
-    bound = f"{facts['op']} {facts['threshold']}"
-    said = (
-        f"{facts['value']} again, no longer {bound}" if is_over else f"{facts['value']} ({bound})"
-    )
-    return safe(f"Job {job}: {facts['metric']} is {said}")
+    from pb.core.metric_names import measured_value, shown_value
+
+    metric = facts["metric"]
+    bound = f"{facts['op']} {shown_value(metric, facts['threshold'])}"
+    value = measured_value(metric, facts["value"])
+    said = f"{value} again, no longer {bound}" if is_over else f"{value} ({bound})"
+    return safe(f"Job {job}: {metric} is {said}")
 
 
 def digest_text(kind: str, digest: Json) -> str:

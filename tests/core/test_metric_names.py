@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pb.core.fields import DefinitionError
-from pb.core.metric_names import METRICS, Metric, parse_metric, read_metric, shown_value
+from pb.core.metric_names import (
+    METRICS,
+    Metric,
+    measured_value,
+    parse_metric,
+    read_metric,
+    shown_value,
+)
 from pb.core.triggers import describe, short, trigger_from
 from pb.errors import InvalidError
 
@@ -81,6 +88,22 @@ def test_what_is_no_metric_is_refused_with_what_is_close(text: str, words: str, 
 )
 def test_a_value_is_shown_with_its_unit(metric: str, value: float, shown: str) -> None:
     assert shown_value(metric, value) == shown
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "shown"),
+    [
+        ("job.a.seconds_since_success", 93_600.4, "1d 2h 0m"),
+        ("file.age:/x", 191, "3m 11s"),
+        ("http.latency:http://a/", 0.1234, "0.123s"),
+        ("http.latency:http://a/", -1, "-1 s"),
+        ("disk.free:/", 2 * 2**30, "2 GiB"),
+    ],
+)
+def test_what_was_measured_is_shown_in_few_characters(
+    metric: str, value: float, shown: str
+) -> None:
+    assert measured_value(metric, value) == shown
 
 
 @pytest.mark.parametrize(

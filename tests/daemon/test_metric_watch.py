@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pb.api.listing import standings_of
 from pb.core.metric_names import Metric
 from pb.core.triggers import key_of, trigger_from
 from pb.daemon import metric_watch
@@ -251,6 +252,8 @@ def test_what_cannot_be_measured_is_a_sample_that_is_missing_and_is_said_once(
             await until(lambda: not stage.watch._tasks)
         assert stage.posted == []
         assert [one["value"] for one in w.engine._context.readings["j"].values()] == [None] * 3
+        standing = standings_of(w.engine._context)["j"]
+        assert standing == {"state": "inactive", "shown": "no value"}
         stage.watch.close()
 
     acting(play)

@@ -421,8 +421,8 @@ def test_a_threshold_is_told_with_its_value_and_so_is_its_end(world: World) -> N
     subside(world, 80, begun)
 
     assert world.courier.texts() == [
-        "Job job: disk.percent:/ is 93.1 (> 90)",
-        "Job job: disk.percent:/ is 80 again, no longer > 90",
+        "Job job: disk.percent:/ is 93.1 % (> 90 %)",
+        "Job job: disk.percent:/ is 80 % again, no longer > 90 %",
     ]
     notice = world.courier.sent[0][1][0]
     assert {key: notice[key] for key in DISK} == DISK
