@@ -31,7 +31,10 @@ def event_emit(context: Context, *, name: str, facts: Json | None) -> Json:
     whole = f"user.{read_own_name(name)}"
     size = size_of(facts)
     if size is None:
-        raise InvalidError(f"The data of {whole} cannot be kept", hint="It nests too deep, or NaN.")
+        raise InvalidError(
+            f"The data of {whole} cannot be kept",
+            hint=f"NaN and Infinity are not JSON, and it may nest {DEEPEST} deep.",
+        )
     if size > LARGEST:
         raise InvalidError(
             f"The data of {whole} is larger than {LARGEST // 1024} KiB",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +11,12 @@ from pb.cli import options
 from pb.cli.asked import ANSWER_TIME, asked, session
 from pb.cli.render import clean, emit, mark, note, out
 from pb.cli.tree import Verbs
+from pb.errors import UsageError
+
+EXAMPLE = "Quote it: '{\"rows\": 812}'."
+
+MOST_READ = 1024 * 1024
+"""Bytes of standard input; an event may carry much less."""
 
 app = Verbs("Tell jobs that something has happened; see what has.")
 
@@ -18,22 +25,24 @@ app = Verbs("Tell jobs that something has happened; see what has.")
     "emit",
     "pb event emit import.done",
     "pb event emit import.done --data '{\"rows\": 812}'",
+    "./report.sh | pb event emit import.done --data -",
 )
 def emit_event(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="What has happened; jobs wait for user.NAME.")
     ],
     told: Annotated[
-        str | None, typer.Option("--data", metavar="JSON", help="Its facts, a JSON object.")
+        str | None,
+        typer.Option(
+            "--data", metavar="JSON", help="Its facts, a JSON object; - is standard input."
+        ),
     ] = None,
 ) -> int:
     """Tell the jobs with the trigger "event: user.NAME" that it has happened.
 
     While the scheduler is down the event waits, and is acted on once at its start.
     """
-    from pb.cli.definitions import json_of
-
-    facts = None if told is None else json_of("--data", told)
+    facts = None if told is None else facts_of(told)
     with session() as talk:
         answer = talk.call("event.emit", {"name": name, "facts": facts}, timeout=ANSWER_TIME)
     if asked.as_json:
@@ -43,6 +52,19 @@ def emit_event(
     if answer["waits"]:
         note("hint: The scheduler is not running; jobs react once it is: pb scheduler start")
     return 0
+
+
+def facts_of(told: str) -> object:
+    """What ``--data`` says, or standard input. Raises UsageError."""
+    from pb.cli.definitions import json_of
+
+    text = told
+    if told == "-":
+        text = sys.stdin.buffer.read(MOST_READ).decode(errors="replace") if sys.stdin else ""
+    found = json_of("--data", text, EXAMPLE)
+    if not isinstance(found, dict):
+        raise UsageError("--data is JSON, but not an object", hint=EXAMPLE)
+    return found
 
 
 @app.verb("list", "pb event list", "pb event list -f", "pb event list --type run.failed -n 100")

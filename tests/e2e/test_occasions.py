@@ -48,11 +48,22 @@ def test_an_event_emitted_without_a_scheduler_is_acted_on_once_at_its_start(pb: 
     assert "event.emitted" in pb.ok("event", "list", "--type", "event").out
 
 
+def test_the_data_of_an_event_may_come_from_a_pipe(pb: Pb) -> None:
+    pb.ok("job", "add", "load", "--on", "user.import.done", "--shell", "--", TELL)
+    pb.ok("event", "emit", "import.done", "--data", "-", stdin='{"rows": 812}\n')
+    assert "--data is not JSON" in pb("event", "emit", "import.done", "--data", "-", stdin="").err
+    pb.ok("scheduler", "start")
+    eventually(lambda: [r["state"] for r in pb.history("load")] == ["succeeded"], timeout=30)
+    assert json.loads(pb.ok("job", "logs", "load").out.splitlines()[1])["rows"] == 812
+
+
 def test_wrong_events_are_refused_in_one_sentence(pb: Pb) -> None:
     for words, code, said in (
         (("event", "emit", "a b"), 6, "not a name that an event can have"),
         (("event", "emit", "a", "--data", "{"), 2, "--data is not JSON"),
-        (("event", "emit", "a", "--data", "[1]"), 6, "must be of type object"),
+        (("event", "emit", "a", "--data", "[1]"), 2, "--data is JSON, but not an object"),
+        (("event", "emit", "a", "--data", "[" * 100_000), 2, "--data is not JSON"),
+        (("event", "emit", "a", "--data", '{"x": NaN}'), 6, "NaN and Infinity are not JSON"),
         (("job", "add", "x", "--on", "job.x.fail", "--", "true"), 6, "no job event is called"),
     ):
         refused = pb(*words)
