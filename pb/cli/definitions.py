@@ -204,13 +204,18 @@ def triggers(name: str, given: Mapping[str, Any]) -> list[Any]:
     found += [{"type": "at", "at": _aware(text, zone)} for text in given.get("at") or ()]
     found += [{"type": "startup"}] if given.get("on_startup") else []
     found += [{"type": "event", "name": text} for text in given.get("on") or ()]
-    found += [
-        f"file: {os.path.abspath(os.path.expanduser(path))}" for path in given.get("on_file") or ()
-    ]
+    found += [_file(path) for path in given.get("on_file") or ()]
     found += [{"type": "webhook"}] if given.get("webhook") else []
     found += [_when(text) for text in given.get("when") or ()]
     found += [_trigger(text) for text in given.get("trigger") or ()]
     return found
+
+
+def _file(path: str) -> str:
+    """From the current directory. An empty path is a variable that was not set, not all of it."""
+    if not path.strip():
+        raise UsageError("--on-file is empty", hint="Name a file or directory: --on-file '~/in/*'.")
+    return f"file: {os.path.abspath(os.path.expanduser(path))}"
 
 
 def _when(text: str) -> str:
@@ -276,14 +281,12 @@ def _dependency(text: str) -> Any:
     return json_of("--depends-on", text) if text.lstrip().startswith("{") else text
 
 
-def json_of(name: str, text: str) -> Any:
+def json_of(name: str, text: str, hint: str = "Quote it: '{\"type\": …}'.") -> Any:
     """The value of a flag that takes JSON. Raises UsageError."""
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{name} is not JSON: {error}", hint="Quote it: '{\"type\": …}'.") from (
-            error
-        )
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name} is not JSON: {error}", hint=hint) from error
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pb.config.shapes import DURATION_HERE, NO_ZERO, PATH, Shape
+from pb.config.shapes import DURATION_HERE, NO_ZERO, Shape
 from pb.core.event_names import FAMILIES, LONGEST
 from pb.core.file_trigger import EVENTS as FILE_EVENTS
 from pb.core.pattern_trigger import KINDS as PATTERN_KINDS
@@ -32,6 +32,7 @@ NUMBER: Shape = {
     "description": "A number, or text such as 90% or 2GiB.",
     "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*-?[0-9]"}],
 }
+PLACE: Shape = {"type": "string", "pattern": r"^(?!~[^/])[^*\u0000]+$"}
 FILE_EVENT = words(*FILE_EVENTS)
 EVENT_NAME: Shape = {
     "type": "string",
@@ -62,7 +63,7 @@ TRIGGERS: Mapping[str, Shape] = {
     "file": trigger(
         "file",
         "paths",
-        paths={"anyOf": [PATH, {"type": "array", "minItems": 1, "items": PATH}]},
+        paths={"anyOf": [PLACE, {"type": "array", "minItems": 1, "items": PLACE}]},
         pattern={"type": "string", "pattern": r"^[^/\u0000]+$"},
         events={"anyOf": [FILE_EVENT, {"type": "array", "minItems": 1, "items": FILE_EVENT}]},
         recursive=FLAG,

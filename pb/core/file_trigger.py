@@ -23,19 +23,32 @@ from pb.errors import did_you_mean
 
 EVENTS = ("create", "write", "delete", "move")
 GLOB = frozenset("*?[")
+WILD = frozenset("*?")
+"""What a directory's name seldom has: it was meant as a wildcard."""
 
 
 def read_paths(value: object) -> tuple[str, ...]:
     """One path or a list of them."""
     values = [value] if isinstance(value, str) else value
-    paths: tuple[str, ...] = read_each(read_path, '["~/in"]')(values)
+    paths: tuple[str, ...] = read_each(read_place, '["~/in"]')(values)
     if not paths:
         raise refusal("is empty", 'Say what to watch, such as ["~/in"].')
     return paths
 
 
+def read_place(value: object) -> str:
+    """One path, as it is: what names in it must match stands in ``pattern``."""
+    path = read_path(value)
+    if "*" in path:
+        raise refusal(
+            f"{shown_text(path)} has a wildcard in it",
+            'Name the directory, and what names in it must match as pattern = "*.csv".',
+        )
+    return path
+
+
 def read_pattern(value: object) -> str:
-    """What names must match, such as ``*.csv``."""
+    """What names must match, such as ``*.csv`` or ``*.{jpg,png}``."""
     text = read_text(value)
     if not text or "/" in text or "\0" in text:
         raise refusal(f"{shown_text(text)} is not a pattern of names", 'Write it like "*.csv".')
@@ -64,15 +77,15 @@ def read_events(value: object) -> tuple[str, ...]:
 def read_short(rest: str) -> Mapping[str, object]:
     """``~/in``, ``~/in/*.csv``, ``~/in/**/*.csv``: a path, and what the names in it must match."""
     folder, _, name = rest.rpartition("/")
-    if not GLOB & set(name):
-        return {"paths": [rest]}
-    if folder.endswith("/**"):
+    if folder.endswith("/**") and GLOB & set(name) and not GLOB & set(folder[:-3]):
         return {"paths": [folder.removesuffix("/**") or "/"], "pattern": name, "recursive": True}
-    if GLOB & set(folder):
+    if (GLOB if GLOB & set(name) else WILD) & set(folder):
         raise refusal(
             f"{shown_text(rest)} has a wildcard before its last part",
             'Write it like "file: ~/in/**/*.csv", or as a table with paths and pattern.',
         )
+    if not GLOB & set(name):
+        return {"paths": [rest]}
     return {"paths": [folder or "/"], "pattern": name}
 
 

@@ -23,11 +23,17 @@ from pb.core.fields import (
     shown_text,
     write_duration,
 )
-from pb.core.metric_names import read_metric, shown_value
+from pb.core.metric_names import NUMBER, PERCENT, read_metric, shown_value
 from pb.core.model import NAME_PATTERN
 from pb.core.reactive import USUAL_WINDOWS, Pattern
 from pb.core.reactive_kinds import Kind
-from pb.core.threshold_trigger import read_number, shown, write_number
+from pb.core.threshold_trigger import (
+    fits_unit,
+    of_another_unit,
+    read_number,
+    shown,
+    write_number,
+)
 from pb.errors import did_you_mean
 
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -40,7 +46,15 @@ KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """What each kind needs, and what it may have besides."""
 
-EXAMPLE = "pattern: absence job.backup.succeeded 26h"
+EXAMPLES = {
+    "absence": "absence job.backup.succeeded 26h",
+    "count": "count job.import.failed 3 in 1h",
+    "slow": "slow backup 2x",
+    "idle": "idle cpu.percent < 5 for 30m",
+    "rate": "rate net.tx_rate 80% over 1h",
+    "log": "log 3 in 5m /var/log/app.log ERROR|FATAL",
+}
+EXAMPLE = f"pattern: {EXAMPLES['absence']}"
 
 MOST_EVENTS = 1000
 """The largest ``count``: all of their times are written at each."""
@@ -128,8 +142,9 @@ def read_short(rest: str) -> Mapping[str, object]:
     kind, _, more = rest.partition(" ")
     found = SHORT[kind].fullmatch(more.strip()) if kind in KINDS and len(rest) < 4096 else None
     if found is None:
+        example = EXAMPLES.get(kind, EXAMPLES["absence"])
         raise refusal(
-            f"{shown_text(rest)} is not a pattern", f'Such as "{EXAMPLE}"; or as a table.'
+            f"{shown_text(rest)} is not a pattern", f'Such as "pattern: {example}"; or as a table.'
         )
     values: dict[str, object] = {key: text for key, text in found.groupdict().items() if text}
     for key in ("count", "windows"):
@@ -160,6 +175,10 @@ def bounds(kind: str, values: Mapping[str, Any]) -> list[Problem]:
         return [Problem("count", f"should be {MOST_EVENTS} at most")]
     if kind == "rate" and values["within"] < SHORTEST_WINDOW:
         return [Problem("within", f"should be at least {SHORTEST_WINDOW:.0f} seconds")]
+    if kind == "idle" and not fits_unit(values["metric"], values["below"]):
+        return [of_another_unit("below", values["metric"])]
+    if kind == "rate" and getattr(values["change"], "unit", NUMBER) not in (NUMBER, PERCENT):
+        return [Problem("change", "should be percent", 'Such as 80 or "80%".')]
     if kind == "rate" and values["change"] <= 0:
         return [Problem("change", "should be more than 0", "It is percent, up or down.")]
     return []

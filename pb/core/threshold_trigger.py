@@ -19,7 +19,17 @@ from pb.core.fields import (
     shown_text,
     write_duration,
 )
-from pb.core.metric_names import read_metric, shown_value
+from pb.core.metric_names import (
+    BYTES,
+    CELSIUS,
+    NUMBER,
+    PERCENT,
+    RATE,
+    SECONDS,
+    parse_metric,
+    read_metric,
+    shown_value,
+)
 from pb.core.reactive import USUAL_FOR, Threshold
 from pb.core.reactive_kinds import Kind
 from pb.errors import InvalidError
@@ -40,6 +50,21 @@ DURATION_TEXT = re.compile(r"(?:[0-9.]+\s*(?:ms|[smhdw])\s*)+")
 """Small letters: ``5m`` is five minutes, ``5M`` five mebibytes."""
 
 NUMBER_HINT = 'Write it like 90, "90%", "2GiB" or "26h".'
+UNIT_WORDS = {
+    PERCENT: "percent",
+    BYTES: "bytes",
+    RATE: "bytes a second",
+    SECONDS: "seconds",
+    CELSIUS: "degrees",
+}
+UNIT_HINTS = {
+    PERCENT: 'Write it like 90 or "90%".',
+    BYTES: 'Write it like "500MiB" or "2GiB".',
+    RATE: 'Write it like "1MiB/s".',
+    SECONDS: 'Write it like 90, "5m" or "26h".',
+    CELSIUS: "Write it like 80.",
+}
+
 SHORTEST = 1.0
 """Seconds between two looks."""
 
@@ -50,30 +75,59 @@ def read_operator(value: object) -> str:
     return str(value)
 
 
-def read_number(value: object) -> float:
+class Amount(float):
+    """A number, and in which unit it was written: one of a metric's, or none."""
+
+    __slots__ = ("unit",)
+
+    def __new__(cls, value: float, unit: str = NUMBER) -> Amount:
+        made = super().__new__(cls, value)
+        made.unit = unit
+        return made
+
+    unit: str
+
+
+def read_number(value: object) -> Amount:
     """A number, ``"90%"``, a size (``"2GiB"``, ``"1MiB/s"``), or a time (``"26h"``)."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise mismatch("a number", value, NUMBER_HINT)
+    text = value.strip() if isinstance(value, str) else value
     try:
-        number = float(value.strip().removesuffix("%") if isinstance(value, str) else value)
+        if isinstance(text, str) and text.endswith("%"):
+            number = Amount(float(text[:-1]), PERCENT)
+        else:
+            number = Amount(float(text))
     except (ValueError, OverflowError):
-        number = spelled_number(str(value).strip())
+        number = spelled_number(str(text))
     if not math.isfinite(number):
         raise refusal("should be a finite number")
     return number
 
 
-def spelled_number(text: str) -> float:
+def spelled_number(text: str) -> Amount:
     try:
         if DURATION_TEXT.fullmatch(text):
-            return parse_duration(text)
-        return float(parse_size(text.removesuffix("/s")))
+            return Amount(parse_duration(text), SECONDS)
+        return Amount(float(parse_size(text.removesuffix("/s"))), BYTES)
     except InvalidError:
         raise refusal(f"{shown_text(text)} is not a number", NUMBER_HINT) from None
 
 
+def fits_unit(metric: str, number: float) -> bool:
+    """Whether a number was written in the unit of its metric; what has none takes any."""
+    unit = parse_metric(metric).unit
+    written = getattr(number, "unit", NUMBER)
+    return NUMBER in (unit, written) or written == (BYTES if unit == RATE else unit)
+
+
+def of_another_unit(key: str, metric: str) -> Problem:
+    unit = parse_metric(metric).unit
+    return Problem(key, f"is no number of {UNIT_WORDS[unit]}, as {metric} is", UNIT_HINTS[unit])
+
+
 def write_number(value: float) -> int | float:
-    return int(value) if value == int(value) and abs(value) < 2**53 else value
+    return int(value) if value == int(value) and abs(value) < 2**53 else float(value)
 
 
 def read_interval(value: object) -> float:
@@ -98,7 +152,10 @@ def read_short(rest: str) -> Mapping[str, object]:
 
 
 def check(values: Mapping[str, Any]) -> list[Problem]:
-    """``reset`` lies on the good side of ``value``."""
+    """``value`` and ``reset`` are of the metric's unit, and ``reset`` lies on the good side."""
+    for key in ("value", "reset"):
+        if key in values and not fits_unit(values["metric"], values[key]):
+            return [of_another_unit(key, values["metric"])]
     op, value, reset = values["op"], values["value"], values.get("reset")
     if reset is None:
         return []

@@ -32,6 +32,11 @@ def test_a_job_that_waits_for_a_number_says_so_in_the_list(pb: Cli) -> None:
     assert "When disk.percent:/ > 90 % for 5 minutes" in shown
 
 
+def test_a_variable_that_was_not_set_is_no_file_to_wait_for(pb: Cli) -> None:
+    refused = pb("job", "add", "load", "--on-file", "", "--", "true")
+    assert (refused.code, "--on-file is empty" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("when", "remark"),
     [
