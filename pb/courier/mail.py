@@ -11,6 +11,7 @@ import ssl
 import time
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate
 
 from pb.core.notice_words import safe
@@ -68,8 +69,12 @@ def server_said(refused: dict[str, tuple[int, bytes]]) -> tuple[int, str]:
     return 0, f"accepted, but not for {names}"
 
 
+SEVEN_BITS = SMTP.clone(cte_type="7bit")
+"""Not every server takes bytes beyond ASCII (8BITMIME, RFC 6152)."""
+
+
 def mail_of(message: Message) -> EmailMessage:
-    mail = EmailMessage()
+    mail = EmailMessage(policy=SEVEN_BITS)
     sender = message.option("from")
     local, _, domain = sender.partition("@")
     mail["From"] = Address(display_name=f"pb {safe(message.host)}", username=local, domain=domain)

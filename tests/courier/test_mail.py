@@ -36,6 +36,16 @@ def test_a_failure_arrives_with_its_subject_text_and_output(post: Post, tmp_path
     assert "| one" not in text
 
 
+def test_a_server_that_takes_ascii_only_gets_nothing_else(post: Post) -> None:
+    with MailServer() as server:
+        post(notice(text="Job sauvegarde échouée: " + "ü" * 2000), **plainly(server.port))
+
+    [mail] = server.mails
+    assert mail["Content-Transfer-Encoding"] in ("quoted-printable", "base64")
+    assert "échouée" in mail.get_content()
+    assert all(len(line) < 998 for line in mail.as_bytes().splitlines())
+
+
 def test_a_mail_that_comes_again_has_the_same_number(post: Post) -> None:
     with MailServer() as server:
         post(**plainly(server.port))
