@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pb.cli.asked import ANSWER_TIME, asked, elsewhere, home, session, settings
-from pb.cli.render import clean, emit, mark, out
+from pb.cli.render import clean, emit, mark, note, out
 from pb.cli.tree import Verbs
 from pb.errors import NotFoundError
 
@@ -40,10 +41,15 @@ def show(
         whole: dict[str, Any] = {"settings": values}
         emit({**whole, "origins": origins} if origin else whole)
         return 0
-    widest = max(len(name) for name in values)
-    for name, value in values.items():
-        came_from = f"  ({clean(origins[name])})" if origin else ""
-        out(f"{name:<{widest}} = {clean(value)}{came_from}")
+    channels = values.pop("notify.channels")
+    rows = [(name, value, origins[name]) for name, value in values.items()]
+    rows += [
+        (f"notify.{name}", json.dumps(channel, ensure_ascii=False), origins["notify.channels"])
+        for name, channel in channels.items()
+    ]
+    widest = max(len(name) for name, _, _ in rows)
+    for name, value, came_from in rows:
+        out(f"{name:<{widest}} = {clean(value)}{f'  ({clean(came_from)})' if origin else ''}")
     return 0
 
 
@@ -142,6 +148,7 @@ def validate(
     ] = None,
 ) -> int:
     """Check config.toml and the environment, or another file. Exit 6 for problems."""
+    from pb.cli.config_change import strangers
     from pb.config.settings import load_settings
 
     path = home().config if file is None else Path(os.path.abspath(file))
@@ -149,9 +156,13 @@ def validate(
         raise NotFoundError(f"There is no file {path}")
     found = load_settings(home(), file=path)
     said = {name: origin for name, origin in found.origins.items() if origin != "default"}
+    remarks = strangers(found)
     if asked.as_json:
-        emit({"file": str(path), "exists": path.exists(), "ok": True, "settings": said})
+        whole = {"file": str(path), "exists": path.exists(), "ok": True, "settings": said}
+        emit({**whole, "remarks": remarks})
         return 0
     there = "is good" if path.exists() else "is not there; the defaults count"
     out(f"{mark('ok')} {clean(path)} {there} ({len(said)} of {len(found.origins)} settings given)")
+    for remark in remarks:
+        note(f"{mark('warn')} {clean(remark)}")
     return 0

@@ -5,6 +5,7 @@ No typer here; the grammar is in ``pb.cli.config``. The old file stays until the
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ def known(name: str) -> str:
 
     if name in SETTINGS:
         return name
+    if name.startswith("notify."):
+        hint = "Channels are shown by pb notify list, and changed in the file: pb config edit"
+        raise NotFoundError(f"There is no setting {name!r}", hint=hint)
     raise NotFoundError(f"There is no setting {name!r}", hint=nearest(name, list(SETTINGS)))
 
 
@@ -46,9 +50,13 @@ def plainly(value: object) -> str:
     """A value as a script reads it, and as the environment would have it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Mapping) and any(
+        isinstance(one, Mapping | list) for one in value.values()
+    ):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
         return ",".join(f"{name}={slots}" for name, slots in value.items())
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def put(name: str, value: str) -> int:
@@ -182,6 +190,27 @@ def _say(name: str, answer: Json) -> None:
         note(f"{mark('warn')} The scheduler has not taken it: {clean(answer['problem'])}")
     elif answer["changed"]:
         note(when(name, is_running=answer["running"]))
+    for remark in strangers(found):
+        if remark.startswith(f"{name}:"):
+            note(f"{mark('warn')} {clean(remark)}")
+
+
+def strangers(found: Settings) -> list[str]:
+    """Channels that settings name and that do not exist, a sentence each."""
+    from pb.core.notify import read_notify
+
+    channels = found.notify.channels
+    usual = read_notify(found.notify.default)
+    named = {
+        "notify.default": (usual.to if usual else None) or (),
+        "maintenance.digests_to": found.maintenance.digests_to,
+    }
+    return [
+        f"{name}: there is no channel {one!r}. {did_you_mean(one, list(channels)) or ''}".rstrip()
+        for name, ones in named.items()
+        for one in ones
+        if one not in channels
+    ]
 
 
 def when(name: str, *, is_running: bool) -> str:

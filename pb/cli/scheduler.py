@@ -64,14 +64,20 @@ def restart(wait: options.Wait = "10") -> int:
 @app.verb("reload", "pb scheduler reload")
 def reload() -> int:
     """Read configuration and definition files again; a bad one is refused, the old one stays."""
+    from pb.cli.config_change import when
+
     check_settings()  # A bad config.toml is refused here already, with its file and line.
     with session(local_ok=False) as talk:
         answer = talk.call("scheduler.reload", timeout=30.0)
     if asked.as_json:
         emit(answer)
     else:
-        changed = ", ".join(clean(name) for name in answer.get("changed", [])) or "nothing"
-        out(f"{mark('ok')} Reloaded; changed: {changed}")
+        settings = answer.get("settings", {})
+        changed = [*answer.get("changed", []), *settings.get("at_once", [])]
+        said = ", ".join(clean(name) for name in changed) or "nothing"
+        out(f"{mark('ok')} Reloaded; changed: {said}")
+        for name in settings.get("at_start", []):
+            note(f"{clean(name)}: {when(name, is_running=True)}")
         for problem in answer.get("problems", []):
             note(f"{mark('warn')} {clean(problem)}")
     return 6 if answer.get("problems") else 0

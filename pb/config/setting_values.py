@@ -102,7 +102,7 @@ def read_bytes(given: Given) -> int:
 
 def read_queues(given: Given) -> Mapping[str, int]:
     """Slots by queue: a table, or text such as ``backup=1,network=4``."""
-    value = given.value
+    value = spelled_out(given)
     if given.is_text and isinstance(value, str):
         pairs = (part.partition("=") for part in value.split(",") if part.strip())
         value = {name.strip(): number.strip() for name, _, number in pairs}
@@ -138,7 +138,7 @@ def read_host(given: Given) -> str:
 
 def read_names(given: Given) -> tuple[str, ...]:
     """Host names or addresses: a list, or text with commas between."""
-    value = given.value
+    value = spelled_out(given)
     if isinstance(value, str) and given.is_text:
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list | tuple):
@@ -187,10 +187,24 @@ def read_channel_names(given: Given) -> tuple[str, ...]:
 
 def names_in(given: Given) -> object:
     """From the environment, text with commas is a list."""
-    value = given.value
+    value = spelled_out(given)
     if given.is_text and isinstance(value, str):
         return [name.strip() for name in value.split(",") if name.strip()]
     return value
+
+
+def spelled_out(given: Given) -> object:
+    """Text that is a list or a table, as config.toml would have it: ``["a", "b"]``, ``{a = 1}``."""
+    text = given.value
+    if not (given.is_text and isinstance(text, str) and text.lstrip().startswith(("[", "{"))):
+        return text
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text.strip()}")["value"]
+    except ValueError:
+        hint = 'Write it as in config.toml, such as ["a", "b"] or {a = 1}.'
+        raise InvalidError(f"is neither a list nor a table: {shown(text)}", hint=hint) from None
 
 
 def read_channel_tables(given: Given) -> Mapping[str, Mapping[str, Any]]:

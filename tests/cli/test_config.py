@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -80,6 +81,35 @@ def test_what_scripts_read_is_what_the_environment_takes(made: Cli) -> None:
     assert said == {"scheduler.queues": "disk=2,net=4", "gateway.names": "a.example,::2"}
     assert made("config", "get", "logs.compress").out == "false\n"
     assert made("config", "get", "gateway.tls_cert").out == ""
+
+
+def test_lists_and_tables_may_be_written_as_the_file_has_them(made: Cli) -> None:
+    assert made("config", "set", "gateway.names", '["a.example", "::2"]').code == 0
+    assert made("config", "set", "scheduler.queues", "{disk = 2, net = 4}").code == 0
+    assert made("config", "set", "notify.default", '{to = ["ops"], on = ["failure"]}').code == 0
+    assert made("config", "get", "gateway.names").out == "a.example,::2\n"
+    assert made("config", "get", "scheduler.queues").out == "disk=2,net=4\n"
+    assert made("config", "get", "notify.default", "--json").json["value"]["to"] == ["ops"]
+    refused = made("config", "set", "gateway.names", '["a.example"')
+    assert (refused.code, "neither a list nor a table" in refused.err) == (6, True)
+
+
+def test_channels_are_shown_one_a_line_and_those_that_do_not_exist_are_named(made: Cli) -> None:
+    config(made).write_text(
+        'notify.default = ["ops"]\nmaintenance.digests_to = ["op"]\n'
+        '[notify.ops]\ntype = "webhook"\nurl = "https://example.org/secret"\n'
+        '[notify.hc]\ntype = "ping"\nurl = "https://example.org/secret"\n'
+    )
+    shown = made("config", "show").out.splitlines()
+    (ops,) = [line for line in shown if line.startswith("notify.ops ")]
+    assert ops.endswith('= {"type": "webhook", "url": "https://example.org/***"}')
+    assert not [line for line in shown if line.startswith("notify.channels")]
+    assert set(json.loads(made("config", "get", "notify.channels").out)) == {"ops", "hc"}
+    said = made("config", "validate")
+    assert (said.code, "no channel 'op'. Did you mean ops?" in said.err) == (0, True)
+    assert "there is no channel 'x'" in made("config", "set", "notify.default", "ops,x").err
+    refused = made("config", "set", "notify.hc.url", "https://example.org")
+    assert (refused.code, "pb config edit" in refused.err) == (5, True)
 
 
 def test_a_link_to_a_file_elsewhere_stays_a_link(made: Cli, tmp_path: Path) -> None:
@@ -208,8 +238,10 @@ def test_a_running_scheduler_takes_what_it_can_and_says_what_has_to_wait(made: C
         ).code
         == 0
     )
-    config(made).write_text("[scheduler]\nqueues = {disk = 4}\n")
-    assert made("scheduler", "reload").code == 0
+    config(made).write_text("[scheduler]\nqueues = {disk = 4}\nlease = 20\n")
+    reloaded = made("scheduler", "reload")
+    assert (reloaded.code, "changed: scheduler.queues" in reloaded.out) == (0, True)
+    assert "scheduler.lease: It counts after: pb scheduler restart" in reloaded.err
     config(made).write_text("[scheduler]\nqueues = 4\n")
     assert made("scheduler", "reload").code == 6
     config(made).unlink()
