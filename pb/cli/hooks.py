@@ -37,7 +37,9 @@ def gateway() -> tuple[bool, str]:
     if status.state == "running" and status.record is not None and status.record.address:
         return True, status.record.address
     chosen = settings().gateway
-    return status.state == "running", f"http://{chosen.host}:{chosen.port}"
+    scheme = "https" if chosen.tls else "http"
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    return status.state == "running", f"{scheme}://{host}:{chosen.port or 'PORT'}"
 
 
 def proof(hook: Json) -> str | None:

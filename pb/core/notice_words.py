@@ -51,12 +51,17 @@ def times(count: int) -> str:
 
 def threshold_text(job: str, facts: Json, *, is_over: bool) -> str:
     """A threshold of a job was crossed, or that is over, in one line."""
+    from pb.core.alerts import OPERATORS
     from pb.core.metric_names import measured_value, shown_value
 
     metric = facts["metric"]
     bound = f"{facts['op']} {shown_value(metric, facts['threshold'])}"
     value = measured_value(metric, facts["value"])
-    said = f"{value} again, no longer {bound}" if is_over else f"{value} ({bound})"
+    if is_over:
+        said = f"{value} again, no longer {bound}"
+    else:
+        is_beyond = OPERATORS[facts["op"]](facts["value"], facts["threshold"])
+        said = f"{value} ({bound})" if is_beyond else f"{value}, not back far enough (was {bound})"
     return safe(f"Job {job}: {metric} is {said}")
 
 

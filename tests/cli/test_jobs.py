@@ -305,3 +305,23 @@ def test_which_jobs_must_be_said_and_only_once(pb: Cli, words: tuple[str, ...]) 
 def test_a_pause_cannot_end_in_the_past(pb: Cli) -> None:
     add(pb, "a")
     assert pb("job", "pause", "a", "--until", "2020-01-01T00:00:00Z").code == 6
+
+
+@pytest.mark.parametrize(
+    ("set_", "where"),
+    [
+        ({"PB_GATEWAY__PORT": "0"}, "http://127.0.0.1:PORT/api/v1/hooks/called"),
+        (
+            {"PB_GATEWAY__PORT": "9", "PB_GATEWAY__HOST": "::1", "PB_GATEWAY__TLS": "1"},
+            "https://[::1]:9/api/v1/hooks/called",
+        ),
+    ],
+)
+def test_a_hook_says_where_it_will_be_before_the_gateway_runs(
+    pb: Cli, set_: dict[str, str], where: str
+) -> None:
+    pb("job", "add", "called", "--webhook", "--", "true")
+    pb.env.update(set_)
+    shown = pb("job", "hook", "called")
+    assert f"POST {where}\n" in shown.out
+    assert "pb gateway start" in shown.err

@@ -393,6 +393,9 @@ def test_sent_notices_are_let_go_some_time(world: World, monkeypatch: pytest.Mon
 DISK = {"metric": "disk.percent:/", "op": ">", "threshold": 90}
 
 
+ON = ["threshold"]
+
+
 def cross(world: World, value: float) -> None:
     """The threshold of the job is crossed."""
     (rule,) = world.watchers.watched["job"]
@@ -432,9 +435,19 @@ def test_a_threshold_is_told_with_its_value_and_so_is_its_end(world: World) -> N
     assert sorted(kinds) == ["trigger.crossed", "trigger.over"]
 
 
+def test_a_threshold_that_is_told_again_before_it_is_over_says_that_it_lingers(
+    world: World,
+) -> None:
+    add(world, triggers=["threshold: disk.percent:/ > 90"], notify={"to": ["ops"], "on": ON})
+
+    cross(world, 88)
+
+    text = "Job job: disk.percent:/ is 88 %, not back far enough (was > 90 %)"
+    assert world.courier.texts() == [text]
+
+
 def test_the_threshold_of_a_paused_job_is_told_to_nobody(world: World) -> None:
-    on = ["threshold"]
-    add(world, triggers=["threshold: disk.percent:/ > 90"], notify={"to": ["ops"], "on": on})
+    add(world, triggers=["threshold: disk.percent:/ > 90"], notify={"to": ["ops"], "on": ON})
     world.call("job.pause", name="job")
     world.settle()
 
