@@ -148,7 +148,7 @@ def _about(job: Json, definition: Json, answer: Json) -> tuple[tuple[str, object
         ("Python", definition.get("python")),
         ("Limits", limits(definition.get("limits", {}), answer.get("kept", {}))),
         ("Directory", definition.get("cwd", "~")),
-        ("When", "; ".join(triggers)),
+        ("When", "; ".join(text.removeprefix("When ") for text in triggers)),
         ("Time zone", job["timezone"]),
         *((_label(key), _words(definition[key])) for key in definition if key not in rest),
         ("Tells", told_words(answer["told"])),

@@ -239,7 +239,8 @@ def table(headings: Sequence[str], rows: Sequence[tuple[Sequence[str], str]]) ->
     widest = max(len(remark) for _, remark in rows)
     if columns is not None and columns < whole:
         for row, remark in rows:
-            out("  ".join(row[:3]) + "\n  " + ", ".join(row[3:]) + _below(remark))
+            rest = "\n  " + ", ".join(row[3:]) if row[3:] else ""
+            out("  ".join(row[:3]) + rest + _below(remark))
         return
     is_wide = columns is None or columns >= whole + widest
     out(paint(_spaced(headings, widths).rstrip(), "bold"))

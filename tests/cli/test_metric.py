@@ -29,7 +29,17 @@ def test_a_job_that_waits_for_a_number_says_so_in_the_list(pb: Cli) -> None:
     assert "on threshold" in listed
     assert "on pattern" in listed
     shown = pb("job", "show", "tidy").out
-    assert "When disk.percent:/ > 90 % for 5 minutes" in shown
+    assert "  When: disk.percent:/ > 90 % for 5 minutes\n" in shown
+    assert "    When disk.percent:/ > 90 % for 5 minutes\n" in shown
+
+
+def test_a_narrow_terminal_shows_the_metrics_without_empty_lines(pb: Cli) -> None:
+    lines = pb.on_terminal("metric", "list", columns=40, env={"NO_COLOR": "1"}).out.splitlines()
+    assert lines[:2] == [
+        "cpu.percent  %",
+        "  Of all processors, how busy they were since the last look",
+    ]
+    assert "" not in [line.strip() for line in lines[:30]]
 
 
 def test_a_variable_that_was_not_set_is_no_file_to_wait_for(pb: Cli) -> None:
