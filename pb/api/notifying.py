@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pb.api.context import Context, job_of
 from pb.api.methods import limited
@@ -21,6 +21,10 @@ from pb.core.notify import effective, read_notify
 from pb.core.service_definition import service_from
 from pb.errors import InvalidError, NotFoundError, did_you_mean
 from pb.store.notices import NoticeRow, NoticeStore
+
+if TYPE_CHECKING:
+    from pb.config.settings import Settings
+    from pb.store.store import Store
 
 STATES = ("waiting", "sent", "failed")
 
@@ -45,18 +49,18 @@ def require_channels(context: Context, name: str | None) -> list[Channel]:
 # -- looking
 
 
-def users_of(context: Context) -> dict[str, list[str]]:
+def users_of(store: Store, settings: Settings) -> dict[str, list[str]]:
     """The jobs and services that tell each channel, and digests."""
-    usual = read_notify(context.settings.notify.default)
+    usual = read_notify(settings.notify.default)
     users: dict[str, list[str]] = {}
-    for row in context.store.jobs():
+    for row in store.jobs():
         for channel in effective(told_by(lambda row=row: job_of(row).notify), usual).to or ():
             users.setdefault(channel, []).append(f"job {row.name}")
-    for service in context.store.services.rows():
+    for service in store.services.rows():
         own = told_by(lambda row=service: service_from(json.loads(row.definition)).notify)
         for channel in effective(own, usual).to or ():
             users.setdefault(channel, []).append(f"service {service.name}")
-    for channel in context.settings.maintenance.digests_to:
+    for channel in settings.maintenance.digests_to:
         users.setdefault(channel, []).append("digests")
     return users
 
@@ -72,7 +76,7 @@ def told_by(read: Any) -> Telling | None:
 
 def notify_list(context: Context) -> Json:
     """The channels, where they lead, who tells them, and how the last message fared."""
-    notices, users = NoticeStore(context.store), users_of(context)
+    notices, users = NoticeStore(context.store), users_of(context.store, context.settings)
     waiting = notices.waiting()
     default = read_notify(context.settings.notify.default)
     views = []

@@ -249,4 +249,28 @@ def backups(look: Look) -> Iterator[Finding]:
         yield well("backups", f"the newest is {newest}")
 
 
-EXAMINATIONS = (home, modes, pid_files, configuration, disk, logs, database, backups)
+def channels(look: Look) -> Iterator[Finding]:
+    """Channels that are named and not there, and those that the last notice did not reach."""
+    from pb.api.notifying import users_of
+    from pb.store.notices import NoticeStore
+    from pb.store.store import Store
+
+    if look.settings is None or not look.settings.db_path(look.home).exists():
+        return
+    known = look.settings.notify.channels
+    with Store(look.settings.db_path(look.home), readonly=True) as store:
+        users = users_of(store, look.settings)
+        last = {name: NoticeStore(store).last(name) for name in known}
+    strange = {name: found for name, found in users.items() if name not in known}
+    for name, found in strange.items():
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        said = f"{', '.join(found[:3])}{more}: there is no channel {name}"
+        yield warning("channels", said, "pb config edit")
+    lost = {name: row for name, row in last.items() if row is not None and row.state == "failed"}
+    for name, row in lost.items():
+        yield warning("channels", f"{name} was not reached: {row.answer}", f"pb notify test {name}")
+    if known and not strange and not lost:
+        yield well("channels", f"the last notices of all {len(known)} were delivered")
+
+
+EXAMINATIONS = (home, modes, pid_files, configuration, disk, logs, database, backups, channels)

@@ -168,6 +168,24 @@ def test_backups_that_are_missing_old_or_damaged_are_told(made: Cli) -> None:
     assert "is damaged or no backup" in message("backups", findings(made))
 
 
+def test_channels_that_do_not_exist_or_were_not_reached_are_told(made: Cli) -> None:
+    (made.home / "config.toml").write_text('[notify.ops]\ntype = "command"\ncommand = ["true"]\n')
+    made("job", "add", "backup", "--notify", "me", "--notify", "ops", "--", "true")
+    (found,) = of("channels", findings(made))
+    assert (found["level"], found["message"]) == (
+        "warning",
+        "job backup: there is no channel me",
+    )
+    made("job", "add", "backup", "--replace", "--notify", "ops", "--", "true")
+    made("notify", "test", "ops")
+    assert [one["level"] for one in of("channels", findings(made))] == ["ok"]
+    (made.home / "config.toml").write_text('[notify.ops]\ntype = "command"\ncommand = ["false"]\n')
+    made("notify", "test", "ops")
+    (found,) = of("channels", findings(made))
+    assert "ops was not reached" in found["message"]
+    assert found["hint"] == "pb notify test ops"
+
+
 def test_a_log_beyond_all_bounds_is_told(made: Cli) -> None:
     (made.home / "web.log").write_bytes(b"x" * 5000)
     found = findings(made, env={"PB_LOGS__MAX_SIZE": "1KiB"})
