@@ -57,7 +57,8 @@ class Spot:
     """One trigger that is watched. ``known`` is what was there and told; None: not looked at yet.
 
     ``first_sign`` and ``last_sign`` are monotonic seconds. ``unclosed``: files that somebody has
-    made and not closed since. ``last``: the look before, and when it was.
+    made and not closed since. ``last``: the look before, and when it was. ``is_new``: it was just
+    added, and not only enabled again.
     """
 
     job: str
@@ -66,6 +67,7 @@ class Spot:
     paths: tuple[str, ...]
     pattern: str | None
     until_ns: int | None
+    is_new: bool
     known: dict[str, Mark] | None = None
     first_sign: float | None = None
     last_sign: float = 0.0
@@ -130,6 +132,7 @@ class FileWatcher:
             paths=paths,
             pattern=pattern,
             until_ns=until if isinstance(until, int) else None,
+            is_new=one.state is None,
         )
         self._look(spot)
         return spot
@@ -237,8 +240,9 @@ class FileWatcher:
         if spot.until_ns is not None:
             spot.known = known_since(look.seen, spot.until_ns)
         else:
-            spot.known = {} if trigger.initial else dict(look.seen)
-            if not trigger.initial:
+            is_news = trigger.initial and spot.is_new
+            spot.known = {} if is_news else dict(look.seen)
+            if not is_news:
                 self._post(Remembered(spot.job, spot.key, {UNTIL: look.at_ns}))
         spot.is_polled = trigger.poll or not look.is_told
         if spot.is_polled and not trigger.poll:

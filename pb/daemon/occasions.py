@@ -8,12 +8,13 @@ no crash loses or doubles one.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pb.api.views import rfc3339
 from pb.core.model import Overlap, State
 from pb.core.notice_words import threshold_text
+from pb.core.reactive import File, Reactive
 from pb.core.scheduling import Admission, Refused, Replaces, Waits
 from pb.core.triggers import key_of
 from pb.daemon.event_patterns import EventPatterns, Fired
@@ -144,8 +145,7 @@ class Occasions:
             now_ms = self._clock.now_ms()
             self._patterns.put(name, entry, now_ms, is_keeper=is_keeper)
             watched = self._watched(name, entry)
-            is_on = entry is not None and entry.is_enabled and is_keeper
-            self._tell_watchers(name, watched if is_on else [], ledger)
+            self._tell_watchers(name, watched if is_keeper else [], ledger)
 
     def _watched(self, name: str, entry: Entry | None) -> list[Watched]:
         """The job's triggers with what they remember; what others have remembered is forgotten."""
@@ -158,7 +158,21 @@ class Occasions:
         keyed = {key_of(trigger): trigger for trigger in entry.reactions}
         if states.keys() - keyed.keys():
             self._store.occasions.forget_states(name, but=keyed)
+        if not entry.is_enabled:
+            self._begin_anew(name, keyed, states)
+            return []
         return [Watched(key, trigger, states.get(key)) for key, trigger in keyed.items()]
+
+    def _begin_anew(
+        self, name: str, keyed: Mapping[str, Reactive], states: Mapping[str, Facts]
+    ) -> None:
+        """Of a job that is disabled: once it is enabled, what happened meanwhile is no news. Files
+        that were there when it was added are none a second time either."""
+        files = {key for key, trigger in keyed.items() if isinstance(trigger, File)}
+        for key in files & states.keys():
+            self._store.occasions.set_state(name, key, {})
+        if states.keys() - files:
+            self._store.occasions.forget_states(name, but=files)
 
     def _tell_watchers(self, name: str, watched: list[Watched], ledger: Ledger) -> None:
         if watched:
@@ -169,7 +183,7 @@ class Occasions:
     def _remember(self, job: str, trigger: str, state: Facts) -> None:
         """Keep what a trigger remembers, unless it is gone or was changed meanwhile."""
         entry = self._timetable.get(job)
-        if entry is not None and trigger in map(key_of, entry.reactions):
+        if entry is not None and entry.is_enabled and trigger in map(key_of, entry.reactions):
             self._store.occasions.set_state(job, trigger, state)
 
     # -- events

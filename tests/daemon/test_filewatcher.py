@@ -297,6 +297,18 @@ def test_initial_files_count_where_that_is_wanted(folder: Path) -> None:
     play(lambda: Place(folder), scene)
 
 
+def test_a_job_that_is_enabled_again_is_not_told_of_what_is_there(folder: Path) -> None:
+    (folder / "a").write_text("1")
+
+    async def scene(place: Place) -> None:
+        place.begin({}, initial=True)
+        await place.ready()
+        (folder / "b").write_text("1")
+        assert await place.occasion() == [("create", "b")]
+
+    play(lambda: Place(folder), scene)
+
+
 def test_what_changed_while_nobody_watched_is_told_by_the_next(folder: Path) -> None:
     (folder / "old").write_text("1")
     remembered: dict[str, Any] = {}

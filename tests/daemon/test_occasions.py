@@ -216,6 +216,26 @@ def test_a_disabled_job_waits_for_nothing(world: Make) -> None:
     assert "job" not in w.watchers.watched
 
 
+def test_a_job_that_is_enabled_again_knows_nothing_of_the_time_between(world: Make) -> None:
+    w = world()
+    w.add(triggers=["file: /in", "threshold: load1 > 4"])
+    file, alert = (one.key for one in w.watchers.watched["job"])
+    for key, state in ((file, {"until_ns": 5}), (alert, {"phase": "firing"})):
+        w.engine.post(Remembered("job", key, state))
+    w.settle()
+    w.call("job.disable", name="job")
+    w.engine.post(Remembered("job", alert, {"phase": "firing"}))
+    w.engine.post(Occurred("job", "file", w.clock.now_ms(), {}, (), file, {"until_ns": 6}))
+    w.settle()
+    again = w.crash()
+    again.call("job.enable", name="job")
+    again.settle()
+    states = {one.key: one.state for one in again.watchers.watched["job"]}
+    assert states == {file: {}, alert: None}
+    assert again.runs() == []
+    again.close()
+
+
 def test_an_unmet_dependency_refuses_an_occasion_with_its_reason(world: Make) -> None:
     w = world()
     w.add("first")
