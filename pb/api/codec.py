@@ -32,9 +32,11 @@ def encode(document: dict[str, Any]) -> bytes:
     return dumped(document) + b"\n"
 
 
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dumped(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogateescape")
+    return _text(value).encode("utf-8", "surrogateescape")
 
 
 def dumped_result(result: Mapping[str, Any]) -> bytes:

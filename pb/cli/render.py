@@ -178,7 +178,7 @@ def field_lines(pairs: Iterable[tuple[str, object]], *, indent: int = 2) -> list
 def local_minute(instant: object) -> str | None:
     """An RFC 3339 instant as this machine's wall clock says it: ``YYYY-MM-DD HH:MM``."""
     moment = _moment(instant)
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else None
+    return moment.isoformat(" ", "minutes")[:16] if moment else None
 
 
 def local_second(instant: object) -> str | None:

@@ -222,9 +222,11 @@ class Connection:
             return b""
 
     async def _send(self, message: bytes) -> None:
-        self._writer.write(message)
+        """In pieces: asyncio moves all that is still to be written with each part that was."""
         async with asyncio.timeout(LINE_SECONDS):
-            await self._writer.drain()
+            for start in range(0, len(message), LARGE):
+                self._writer.write(memoryview(message)[start : start + LARGE])
+                await self._writer.drain()
         if len(message) > LARGE:
             asyncio.get_running_loop().call_soon(give_back)
 

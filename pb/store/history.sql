@@ -66,9 +66,12 @@ FROM (SELECT started_at, fire_at, state FROM run WHERE job = :job AND id >= :fir
 GROUP BY 1, 2 ORDER BY 1
 
 -- name: coming
-SELECT j.*, s.*,
-       (SELECT count(*) FROM run r WHERE r.finished_at IS NULL AND r.state IN ('starting', 'running')
-        AND r.job = j.name) AS running
+SELECT j.name, j.definition, j.source, j.enabled, j.paused_at, j.pause_note, j.paused_until, j.created_at,
+    j.updated_at, s.planned_until, s.next_fire_at, s.run_count, s.success_count, s.error_count,
+    s.skip_count, s.miss_count, s.timeout_count, s.retry_count, s.last_run_at, s.last_result,
+    s.last_error, s.last_duration_ms, s.last_skip_at, s.last_skip_reason,
+    (SELECT count(*) FROM run r WHERE r.finished_at IS NULL AND r.state IN ('starting', 'running')
+     AND r.job = j.name) AS running
 FROM job j JOIN job_state s ON s.job_id = j.id
 WHERE s.next_fire_at <= :until AND (j.name = :job OR (:job IS NULL AND j.source <> 'builtin'))
 ORDER BY s.next_fire_at, j.name LIMIT :n

@@ -39,7 +39,11 @@ SELECT name FROM job ORDER BY name
 SELECT name, source FROM job ORDER BY name
 
 -- name: jobs
-SELECT j.*, s.*, coalesce(active.n, 0) AS running
+SELECT j.name, j.definition, j.source, j.enabled, j.paused_at, j.pause_note, j.paused_until, j.created_at,
+    j.updated_at, s.planned_until, s.next_fire_at, s.run_count, s.success_count, s.error_count,
+    s.skip_count, s.miss_count, s.timeout_count, s.retry_count, s.last_run_at, s.last_result,
+    s.last_error, s.last_duration_ms, s.last_skip_at, s.last_skip_reason,
+    coalesce(active.n, 0) AS running
 FROM job j JOIN job_state s ON s.job_id = j.id
 LEFT JOIN (SELECT job, count(*) AS n FROM run
            WHERE finished_at IS NULL AND state IN ('starting', 'running') GROUP BY job) active

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 
 from pb.core.model import OPEN, State
 from pb.errors import StoreError
-from pb.store.rows import Run
+from pb.store import history
+from pb.store.rows import JobRow, PlanRow, Run
 from pb.store.store import EVENTS_KEPT, SQL, Store
 
 
@@ -90,7 +90,7 @@ def test_each_outcome_has_its_own_counters(
         store.count(row)
     job = store.job("job")
     assert job is not None
-    names = [name for name in job.__slots__ if name.endswith("_count")]
+    names = [name for name in job._fields if name.endswith("_count")]
     assert {name: getattr(job, name) for name in names if getattr(job, name)} == counted
 
 
@@ -201,7 +201,7 @@ def test_a_replaced_definition_keeps_counters_pause_and_plan(store: Store) -> No
         )
     after = store.job("job")
     new = {"definition": '{"name":"new"}', "source": "file", "enabled": False, "updated_at": 7_000}
-    assert after == replace(before, **new)
+    assert after == before._replace(**new)
     assert store.definition("job") == '{"name":"new"}'
 
 
@@ -231,3 +231,13 @@ def test_a_run_lasts_from_start_to_finish(
     started_at: int | None, finished_at: int | None, duration: int | None
 ) -> None:
     assert run(started_at=started_at, finished_at=finished_at).duration_ms == duration
+
+
+def test_the_columns_of_jobs_and_plans_stand_in_the_order_of_their_fields(store: Store) -> None:
+    def columns(statement: str, **values: object) -> tuple[str, ...]:
+        return tuple(one[0] for one in store._db.execute(statement, values).description)
+
+    coming = columns(history.SQL["coming"], until=0, job=None, n=1)
+
+    assert columns(SQL["jobs"]) == coming == JobRow._fields
+    assert columns(SQL["plans"]) == PlanRow._fields
