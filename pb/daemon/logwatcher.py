@@ -1,7 +1,8 @@
 """Watching lines of logs for patterns: each log is read on once, through rotation and truncation.
 
 A look a second asks each file whether it has grown, and reads no more of it at a time than the
-event loop has patience for. An expression that takes too long is stopped, loses the line, and is
+event loop has patience for. Files that are not ours are read in a thread, since what they lie on
+may hang. An expression that takes too long is stopped, loses the line, and is
 left alone for a while.
 """
 
@@ -22,6 +23,7 @@ from pb.core.reactive import Pattern
 from pb.core.service import instance_name
 from pb.core.usage_patterns import counted
 from pb.daemon.messages import Occurred, Remembered
+from pb.daemon.trips import Apart, Trip, in_thread
 from pb.daemon.watchers import Scene, Watched
 from pb.errors import PbError
 from pb.process.logfollow import LogTail, log_end
@@ -53,6 +55,9 @@ RUNS = 20
 MOST_ITEMS, LONGEST_ITEM = 1000, 1024
 """Lines that an occasion tells of, and characters of each."""
 
+PATIENCE = 5.0
+"""Seconds for all logs that are read in one thread; one that hangs is read alone from then on."""
+
 Facts = dict[str, Any]
 Signs = tuple[int, int, int]
 
@@ -81,7 +86,11 @@ class Followed:
 
 @dataclass(slots=True)
 class LogRule:
-    """One trigger. ``left`` are lines that were read and not looked at yet, with their log."""
+    """One trigger. ``left`` are lines that were read and not looked at yet, with their log.
+
+    ``place`` is a log that is not ours. While it is read for in a thread (``is_away``), nobody
+    else touches the rule; ``is_gone``: it is no more wanted when it comes back.
+    """
 
     job: str
     key: str
@@ -90,6 +99,10 @@ class LogRule:
     marks: dict[str, list[int]]
     counting: Facts
     is_new: bool
+    place: str | None
+    is_away: bool = False
+    is_gone: bool = False
+    is_hanging: bool = False
     logs: dict[Path, Followed] = field(default_factory=dict)
     left: list[tuple[str, Path]] = field(default_factory=list)
     held_until: float = 0.0
@@ -107,6 +120,8 @@ class LogRule:
 def rule_of(job: str, watched: Watched) -> LogRule:
     assert isinstance(watched.trigger, Pattern)
     state = dict(watched.state or {})
+    source = watched.trigger.source or ""
+    is_ours = source.partition(":")[0] in ("service", "job")
     return LogRule(
         job,
         watched.key,
@@ -115,14 +130,18 @@ def rule_of(job: str, watched: Watched) -> LogRule:
         marks=state.pop("marks", {}),
         counting=state,
         is_new=watched.state is None,
+        place=None if is_ours else from_home(source, os.path.expanduser("~")),
     )
 
 
 class LogWatcher:
-    """All triggers that look at logs. Methods belong to the event loop's thread."""
+    """All triggers that look at logs. Methods belong to the event loop's thread, but for what
+    reads; ``apart`` has that done elsewhere."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, *, apart: Apart = in_thread) -> None:
         self._scene = scene
+        self._apart = apart
+        self._trips: list[Trip[LogRule]] = []
         self._rules: dict[tuple[str, str], LogRule] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -153,6 +172,9 @@ class LogWatcher:
         self._rules.clear()
 
     def _close(self, rule: LogRule) -> None:
+        rule.is_gone = True
+        if rule.is_away:
+            return  # who is away is closed when it comes back
         for one in rule.logs.values():
             one.tail.close()
         rule.logs.clear()
@@ -163,14 +185,21 @@ class LogWatcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        has_more = False
-        for rule in list(self._rules.values()):
-            try:
-                has_more = self._follow(rule) or has_more
-            except (OSError, PbError) as error:
-                self._blame(rule, str(error))
+        loop = asyncio.get_running_loop()
+        now, has_more = loop.time(), False
+        for trip in list(self._trips):
+            if now - trip.begun >= PATIENCE:
+                self._cut(trip)
+        here = [rule for rule in self._rules.values() if not rule.is_away]
+        away = [rule for rule in here if rule.place is not None and wants_lines(rule, now)]
+        for rule in here:
+            if rule not in away:
+                has_more = self._follow(rule, now) or has_more
+        together = [rule for rule in away if not rule.is_hanging]
+        for rules in [together, *([rule] for rule in away if rule.is_hanging)]:
+            if rules:
+                self._send(rules, now)
         if self._rules:
-            loop = asyncio.get_running_loop()
             self._timer = loop.call_later(AGAIN if has_more else EVERY, self._look)
 
     def _blame(self, rule: LogRule, why: str) -> None:
@@ -179,41 +208,95 @@ class LogWatcher:
             log.warning("Cannot follow %s for %s: %s", rule.rule.source, rule.job, why)
         rule.is_blamed = True
 
-    def _follow(self, rule: LogRule) -> bool:
-        """Read on and look for the pattern; True when there is more."""
-        now = asyncio.get_running_loop().time()
+    # -- reading in a thread
+
+    def _send(self, rules: list[LogRule], now: float) -> None:
+        trip = Trip(rules, self._read_all, now)
+        self._trips.append(trip)
+        for rule in rules:
+            rule.is_away = True
+        self._apart(trip.go, lambda: self._back(trip))
+
+    def _cut(self, trip: Trip[LogRule]) -> None:
+        """One of them hangs: the others go on without it."""
+        self._trips.remove(trip)
+        at = trip.cut()
+        for place, rule in enumerate(trip.stops):
+            if place == at:
+                rule.is_hanging = True
+                self._blame(rule, "it does not answer; it is looked at apart")
+            else:
+                self._home(rule, trip.errors.get(place))
+
+    def _back(self, trip: Trip[LogRule]) -> None:
+        if trip in self._trips:
+            self._trips.remove(trip)
+            places: Iterable[int] = range(len(trip.stops))
+        else:
+            places = [at for at in (trip.cut(),) if at >= 0]  # the others did not wait
+        more = False
+        for place in places:
+            more = self._home(trip.stops[place], trip.errors.get(place)) or more
+        if more and self._timer is not None:
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(AGAIN, self._look)
+
+    def _home(self, rule: LogRule, error: Exception | None) -> bool:
+        """A rule is back: look at what was read for it; True when there is more."""
+        rule.is_away = False
+        if rule.is_gone:
+            self._close(rule)
+            return False
+        if error is not None:
+            self._blame(rule, str(error))
+        return self._judge(rule, asyncio.get_running_loop().time())
+
+    def _follow(self, rule: LogRule, now: float) -> bool:
+        """Read on here and look for the pattern; True when there is more."""
+        if wants_lines(rule, now):
+            try:
+                self._read_all(rule)
+            except (OSError, PbError) as error:
+                self._blame(rule, str(error))
+        return self._judge(rule, now)
+
+    def _judge(self, rule: LogRule, now: float) -> bool:
+        """Look for the pattern in what was read; True when there is more."""
         if now < rule.held_until:
             return False
-        if not rule.left:
-            for path in self._paths(rule):
-                self._read(rule, path)
-            rule.is_new = False
         self._search(rule, now)
         if rule.is_dirty and now - rule.saved_at >= SAVE:
             rule.saved_at = now
             self._scene.post(Remembered(rule.job, rule.key, rule.state()))
         return bool(rule.left) or any(one.has_more for one in rule.logs.values())
 
+    def _read_all(self, rule: LogRule) -> None:
+        for path in self._paths(rule):
+            self._read(rule, path)
+        rule.is_new = False
+
     def _paths(self, rule: LogRule) -> Iterable[Path]:
         """The logs of its source just now; those that are no more are let go."""
-        paths = list(self._sources(rule.rule.source or ""))
+        paths = list(self._sources(rule))
         for path in [path for path in rule.logs if path not in paths]:
+            self._read(rule, path)  # what came in before a link was turned, say
             rule.logs.pop(path).tail.close()
             rule.is_dirty = True
         return paths
 
-    def _sources(self, source: str) -> Iterable[Path]:
+    def _sources(self, rule: LogRule) -> Iterable[Path]:
+        if rule.place is not None:
+            yield Path(os.path.realpath(rule.place))
+            return
         home, store = self._scene.context.home, self._scene.context.store
-        family, _, name = source.partition(":")
+        family, _, name = (rule.rule.source or "").partition(":")
         if family == "service":
             for row in store.services.instances(name):
                 instance = instance_name(row.service, row.instance)
                 yield from (home.log(instance), home.error_log(instance))
-        elif family == "job":
+        else:
             runs = store.runs(job=name, n=RUNS)
             yield from (Path(run.log_path) for run in runs if run.log_path)
-        else:
-            yield Path(from_home(source, os.path.expanduser("~")))
 
     def _read(self, rule: LogRule, path: Path) -> None:
         """A chunk of what has been written since, if anything was."""
@@ -278,7 +361,9 @@ class LogWatcher:
         if not fires:
             self._scene.post(Remembered(rule.job, rule.key, rule.state()))
             return
-        items = [{"line": line[:LONGEST_ITEM], "path": str(path)} for line, path in found]
+        items = [
+            {"line": line[:LONGEST_ITEM], "path": rule.place or str(path)} for line, path in found
+        ]
         facts: Facts = {"pattern": "log", "source": rule.rule.source, "regex": rule.rule.regex}
         facts |= {"value": max(len(found), rule.rule.count), **items[-1]}
         self._scene.post(
@@ -292,6 +377,11 @@ class LogWatcher:
                 state=rule.state(),
             )
         )
+
+
+def wants_lines(rule: LogRule, now: float) -> bool:
+    """Whether it has looked at all that was read, and is not left alone."""
+    return not rule.left and now >= rule.held_until
 
 
 def signs_of(path: Path) -> Signs | None:

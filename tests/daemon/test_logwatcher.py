@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,20 @@ def w(world: Callable[..., World]) -> World:
     return world()
 
 
+def at_once(work: Callable[[], None], then: Callable[[], None]) -> None:
+    """Reading apart, for a test that says itself when to look."""
+    work()
+    then()
+
+
 class Stage:
     """A watcher that looks when a test says so."""
 
     def __init__(self, w: World, text: str, state: dict[str, Any] | None = None) -> None:
         self.w = w
         self.posted: list[Message] = []
-        self.watcher = LogWatcher(Scene(w.engine._context, w.clock, self.posted.append))
+        scene = Scene(w.engine._context, w.clock, self.posted.append)
+        self.watcher = LogWatcher(scene, apart=at_once)
         trigger: Any = trigger_from(text)
         self.watcher.sync("job", [Watched(key_of(trigger), trigger, state)])
 
@@ -255,6 +263,76 @@ def test_the_logs_of_a_service_and_of_new_runs_of_a_job_are_read(w: World) -> No
         service.watcher.close()
 
     acting(play)
+
+
+def test_a_log_behind_a_link_is_followed_also_when_the_link_is_turned(
+    w: World, tmp_path: Path
+) -> None:
+    link = tmp_path / "app.log"
+    write(tmp_path / "monday.log", "ERROR old")
+    link.symlink_to("monday.log")
+
+    async def play() -> None:
+        stage = Stage(w, f"pattern: log {link} ERROR")
+        assert stage.look() == []
+        write(tmp_path / "monday.log", "ERROR 1")
+        (event,) = stage.look()
+        assert (event["line"], event["path"]) == ("ERROR 1", str(link))
+        write(tmp_path / "monday.log", "ERROR 2")
+        write(tmp_path / "tuesday.log", "ERROR 3")
+        link.unlink()
+        link.symlink_to("tuesday.log")
+        (event,) = stage.look()
+        assert event["value"] == 2
+        assert [one["line"] for one in stage.occasions[-1].items] == ["ERROR 2", "ERROR 3"]
+        stage.watcher.close()
+
+    acting(play)
+
+
+def test_a_log_on_a_disk_that_hangs_holds_up_nobody(
+    w: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead, alive, answers = tmp_path / "dead.log", tmp_path / "alive.log", threading.Event()
+
+    def signs_of(path: Path) -> Any:
+        if path == dead:
+            assert answers.wait(60)
+        return real(path)
+
+    real = logwatcher.signs_of
+    monkeypatch.setattr(logwatcher, "signs_of", signs_of)
+    monkeypatch.setattr(logwatcher, "PATIENCE", 0.2)
+    monkeypatch.setattr(logwatcher, "EVERY", 0.02)
+    dead.touch()
+    alive.touch()
+
+    async def play() -> None:
+        posted: list[Message] = []
+        watcher = LogWatcher(Scene(w.engine._context, w.clock, posted.append))
+        triggers: Any = [trigger_from(f"pattern: log {path} ERROR") for path in (dead, alive)]
+        watcher.sync("job", [Watched(key_of(one), one) for one in triggers])
+        await until(lambda: "does not answer" in caplog.text)
+        await until(lambda: bool(watcher._rules["job", key_of(triggers[1])].logs))
+        write(alive, "ERROR 1")
+        await until(lambda: lines_of(posted) == ["ERROR 1"])
+        answers.set()
+        await until(lambda: bool(watcher._rules["job", key_of(triggers[0])].logs))
+        write(dead, "ERROR 2")
+        await until(lambda: lines_of(posted) == ["ERROR 1", "ERROR 2"])
+        watcher.close()
+
+    acting(play)
+
+
+def lines_of(posted: list[Message]) -> list[str]:
+    return [one.event["line"] for one in posted if isinstance(one, Occurred)]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 def test_what_cannot_be_read_is_said_once_and_looked_at_again(
