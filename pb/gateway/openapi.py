@@ -30,6 +30,24 @@ ABOUT = (
     "with a `code` and a `hint`. Answers may grow new keys; none is renamed."
 )
 
+PROOFS: Json = {
+    "hook_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of that one hook, which `pb job hook NAME` tells.",
+    },
+    "hook_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Hub-Signature-256",
+        "description": (
+            "`sha256=` and the HMAC-SHA256 (in hex) of the body with the hook's secret. With "
+            "`X-PB-Timestamp` it is that of the time stamp, a dot and the body."
+        ),
+    },
+}
+"""What opens a web hook instead of a token of the gateway."""
+
 PROBLEM = {
     "type": "object",
     "properties": {
@@ -61,7 +79,7 @@ def document() -> Json:
     paths: Json = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.verb.lower()] = operation(endpoint)
-    paths |= {**health(), **logs(), **calls()}
+    paths |= {**health(), **logs(), **calls(), **hooks()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "pb", "version": __version__, "description": ABOUT},
@@ -70,7 +88,7 @@ def document() -> Json:
         "tags": [{"name": name} for name in dict.fromkeys(tag(path) for path in paths)],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, **PROOFS},
             "schemas": {
                 **things(),
                 "Problem": PROBLEM,
@@ -252,6 +270,35 @@ def calls() -> Json:
                 ],
                 "requestBody": {"required": False, **json_of({"type": "object"})},
                 "responses": responses("200", json_of(answer_of(""))),
+            }
+        }
+    }
+
+
+def hooks() -> Json:
+    """The one path with a proof of its own."""
+    schema = {
+        "type": "object",
+        "properties": {"taken": {"const": True}, "waits": {"type": "boolean"}},
+        "required": ["taken", "waits"],
+    }
+    name = {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
+    return {
+        f"{ROOT}/hooks/{{name}}": {
+            "post": {
+                "operationId": "call_hook",
+                "summary": "Fire the web hook of a job",
+                "description": (
+                    "Any body; the job is told of it, as JSON where it is. Takes no token of the "
+                    "gateway, but the hook's own, also as `X-PB-Token`, or a signature with its "
+                    "secret. `waits` says that no scheduler runs: the job starts when one does."
+                ),
+                "tags": ["hooks"],
+                "security": [{proof: []} for proof in PROOFS],
+                "x-scope": "the hook's own proof",
+                "parameters": [{"name": "name", "in": "path", "required": True, "schema": name}],
+                "requestBody": {"required": False, **json_of({})},
+                "responses": responses("202", json_of(schema)),
             }
         }
     }
