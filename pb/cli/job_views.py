@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pb.cli.asked import ANSWER_TIME, asked, session
+from pb.cli.asked import ANSWER_TIME, asked, elsewhere, session
 from pb.cli.jobs import hint_to_start
 from pb.cli.render import (
     NARROW,
@@ -93,7 +93,10 @@ def meaning(answer: Json, job: Json) -> None:
         out(f"  It runs by hand only: pb job run {clean(job['name'])}")
     if job.get("paused"):
         out("  It is paused: pb job resume " + clean(job["name"]))
-    for remark in answer["notes"]:
+    from pb.cli.reactions import stray_places
+
+    places = [] if elsewhere() is not None else stray_places(job.get("triggers") or ())
+    for remark in (*answer["notes"], *places):
         out(f"  {mark('warn')} {clean(remark)}")
 
 

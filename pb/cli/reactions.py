@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,3 +33,25 @@ def standing(one: Json) -> list[str]:
 
 def fired(one: Json) -> list[str]:
     return [f"last fired {local_second(one['fired_at'])}"] if one["fired_at"] else []
+
+
+def stray_places(triggers: Iterable[Any]) -> list[str]:
+    """Paths to watch that are not there or cannot be read, each a sentence: a slip, perhaps."""
+    from pb.core.reactive import File, Pattern
+    from pb.core.triggers import trigger_from
+
+    paths: list[str] = []
+    for trigger in map(trigger_from, triggers):
+        if isinstance(trigger, File):
+            paths += trigger.paths
+        elif isinstance(trigger, Pattern) and (trigger.source or "").startswith(("/", "~")):
+            paths.append(trigger.source or "")
+    return [said for path in paths if (said := stray(os.path.expanduser(path)))]
+
+
+def stray(path: str) -> str | None:
+    if not os.path.lexists(path):
+        return f"There is no {path} yet; it is waited for."
+    wanted = os.R_OK | (os.X_OK if os.path.isdir(path) else 0)
+    is_open = os.access(path, wanted, effective_ids=os.access in os.supports_effective_ids)
+    return None if is_open else f"{path} cannot be read."

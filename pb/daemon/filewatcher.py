@@ -77,6 +77,7 @@ class Spot:
     is_looking: bool = False
     is_over: bool = False
     is_polled: bool = False
+    is_blamed: bool = False
 
 
 class FileWatcher:
@@ -220,6 +221,9 @@ class FileWatcher:
             self._looked(spot, found)
 
     def _looked(self, spot: Spot, look: Look) -> None:
+        if look.closed and not spot.is_blamed:
+            log.warning("Job %s: cannot read %s: permission denied", spot.job, look.closed[0])
+        spot.is_blamed = bool(look.closed)
         if spot.known is None:
             self._begun(spot, look)
         before = spot.known or {}

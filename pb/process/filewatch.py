@@ -124,12 +124,14 @@ def add_watch(fd: int, folder: str, mask: int) -> int:
 @dataclass(slots=True)
 class Look:
     """What was seen. ``is_told``: every change of it will wake; ``at_ns``: when it began.
-    ``whole``: links, which nobody opens to make them, and so nobody closes."""
+    ``whole``: links, which nobody opens to make them, and so nobody closes. ``closed``:
+    directories that may not be read."""
 
     at_ns: int
     seen: dict[str, Mark]
     is_told: bool = True
     whole: set[str] = field(default_factory=set)
+    closed: list[str] = field(default_factory=list)
 
 
 def scan(
@@ -154,7 +156,7 @@ def scan(
             watch(folder, name)
         if os.path.isdir(path):
             found.is_told = found.is_told and not is_network_file_system(Path(path))
-            for file in files_in(path, pattern, recursive=recursive, watch=watch):
+            for file in files_in(path, pattern, found, recursive=recursive, watch=watch):
                 note(file, found)
         else:
             note(path, found)
@@ -171,21 +173,29 @@ def ways_to(path: str) -> Iterator[tuple[str, str]]:
 
 
 def files_in(
-    folder: str, pattern: str | None, *, recursive: bool, watch: Callable[[str], None]
+    folder: str,
+    pattern: str | None,
+    look: Look,
+    *,
+    recursive: bool,
+    watch: Callable[[str], None],
 ) -> Iterator[str]:
     """The files that fit. Hidden directories are passed over, unless the pattern is of such
     names; links to directories are not followed."""
     watch(folder)
     try:
         entries = list(os.scandir(folder))
+    except PermissionError:
+        look.closed.append(folder)
+        return
     except OSError:
-        return  # gone again, or not ours to read
+        return  # gone again
     for entry in entries:
         if not entry.is_dir(follow_symlinks=False):
             if fits(entry.name, pattern):
                 yield entry.path
         elif recursive and (not entry.name.startswith(".") or (pattern or "").startswith(".")):
-            yield from files_in(entry.path, pattern, recursive=True, watch=watch)
+            yield from files_in(entry.path, pattern, look, recursive=True, watch=watch)
 
 
 def fits(name: str, pattern: str | None) -> bool:

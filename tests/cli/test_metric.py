@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from pb.cli.reactions import stray
 from tests.kit.cli import Cli
+from tests.kit.users import unprivileged
 
 
 def test_the_metrics_are_listed_with_their_units(pb: Cli) -> None:
@@ -42,6 +46,21 @@ def test_a_narrow_terminal_shows_the_metrics_without_empty_lines(pb: Cli) -> Non
     assert "" not in [line.strip() for line in lines[:30]]
 
 
+def test_places_to_watch_that_are_not_there_or_closed_are_said(pb: Cli, tmp_path: Path) -> None:
+    said = pb("job", "add", "load", "--on-file", str(tmp_path / "inn" / "*.csv"), "--", "true").out
+    assert f"There is no {tmp_path}/inn yet; it is waited for." in said
+    said = pb("job", "add", "look", "--when", f"log {tmp_path}/a.log ERROR", "--", "true").out
+    assert f"There is no {tmp_path}/a.log yet; it is waited for." in said
+    said = pb("job", "add", "fine", "--on-file", str(tmp_path / "*.csv"), "--", "true").out
+    assert "⚠" not in said
+    with tempfile.TemporaryDirectory() as place:
+        closed = Path(place) / "closed"
+        closed.mkdir(mode=0)
+        Path(place).chmod(0o755)
+        with unprivileged():
+            assert stray(str(closed)) == f"{closed} cannot be read."
+
+
 def test_a_variable_that_was_not_set_is_no_file_to_wait_for(pb: Cli) -> None:
     refused = pb("job", "add", "load", "--on-file", "", "--", "true")
     assert (refused.code, "--on-file is empty" in refused.err) == (2, True)
@@ -58,7 +77,7 @@ def test_a_variable_that_was_not_set_is_no_file_to_wait_for(pb: Cli) -> None:
         ("idle service.wbe.cpu < 5 30m", "There is no service named 'wbe' yet."),
         ("job.backup.last_duration > 1h", None),
         ("slow * 2x", None),
-        ("log /var/log/x ERROR", None),
+        ("log /nowhere/x ERROR", "There is no /nowhere/x yet; it is waited for."),
         ("load1 > 4", None),
         ("count user.import 3 1h", None),
     ],

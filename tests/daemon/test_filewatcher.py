@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from pb.daemon.filewatcher import FileWatcher
 from pb.daemon.messages import Message, Occurred, Remembered
 from pb.daemon.watchers import Scene, Watched
 from pb.process.filewatch import FileWatch, add_watch
+from tests.kit.users import unprivileged
 
 SETTLE = 0.2
 
@@ -375,6 +377,22 @@ def test_a_real_limit_of_watches_is_no_end(folder: Path) -> None:
     if "unshare" in ended.stderr or "max_inotify_watches" in ended.stderr:
         pytest.skip(f"no user namespace of one's own here: {ended.stderr.strip()[-200:]}")
     assert ended.stdout == "[('create', 'new')]\n", ended
+
+
+def test_a_directory_that_may_not_be_read_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        closed = Path(place) / "closed"
+        closed.mkdir(mode=0)
+
+        async def scene(stage: Place) -> None:
+            with unprivileged():
+                stage.begin(poll=True)
+                await until(lambda: "cannot read" in caplog.text)
+                await stage.rest()
+
+        play(lambda: Place(closed), scene)
+    assert caplog.text.count(f"cannot read {closed}: permission denied") == 1
 
 
 def test_polling_needs_no_signs(folder: Path) -> None:
