@@ -5,16 +5,18 @@ No typer here; the grammar is in ``pb.cli.config``. The old file stays until the
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pb.cli.asked import asked, home
 from pb.cli.render import clean, emit, mark, note, out
-from pb.errors import InvalidError, NotFoundError, PbError, did_you_mean
+from pb.errors import ConflictError, InvalidError, NotFoundError, PbError, did_you_mean
 
 if TYPE_CHECKING:
     from pb.config.settings import Settings
@@ -97,16 +99,30 @@ def as_written(name: str, value: str) -> object:
 
 
 def _change(name: str, edit: Callable[[str], str]) -> int:
-    before = text_of(home().config)
-    after = edit(before)
-    if after != before:
-        save(after)
+    with alone():
+        before = text_of(home().config)
+        after = edit(before)
+        if after != before:
+            save(after)
     answer = {"setting": name, "changed": after != before, **effect()}
     if asked.as_json:
         emit(answer)
         return 0
     _say(name, answer)
     return 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else changes this home's settings meanwhile: what one has written, the next reads."""
+    home().ensure()
+    folder = os.open(home().root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks: as it was before there were any
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def text_of(path: Path) -> str:
@@ -241,9 +257,15 @@ def edit() -> int:
     draft = write_draft(before, target)
     is_changed = _until_good(draft, before)
     if is_changed:
-        if there is not None:
-            os.chmod(draft, target.stat().st_mode & 0o777)
-        os.replace(draft, target)
+        with alone():
+            if text_of_any(target) != there:
+                raise ConflictError(
+                    f"{home().config} was changed meanwhile, and stays so",
+                    hint=f"Your text is in {draft}; see: diff {home().config} {draft}",
+                )
+            if there is not None:
+                os.chmod(draft, target.stat().st_mode & 0o777)
+            os.replace(draft, target)
     answer = {"changed": is_changed, **(effect() if is_changed else {})}
     if asked.as_json:
         emit(answer)

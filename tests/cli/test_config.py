@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,30 @@ def test_channels_are_shown_one_a_line_and_those_that_do_not_exist_are_named(mad
     assert "there is no channel 'x'" in made("config", "set", "notify.default", "ops,x").err
     refused = made("config", "set", "notify.hc.url", "https://example.org")
     assert (refused.code, "pb config edit" in refused.err) == (5, True)
+
+
+def test_of_several_who_change_settings_at_once_none_is_lost(made: Cli) -> None:
+    wanted = {"logs.keep": "7", "backup.keep": "3", "retention.keep_days": "9"}
+    wanted |= {"scheduler.max_running": "12", "gateway.rate_limit": "99"}
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        said = pool.map(lambda one: made("config", "set", *one).code, wanted.items())
+    assert list(said) == [0] * len(wanted)
+    kept = made("config", "show", "--json").json["settings"]
+    assert {name: str(kept[name]) for name in wanted} == wanted
+
+
+def test_what_was_changed_while_somebody_edited_is_not_overwritten(
+    made: Cli, tmp_path: Path
+) -> None:
+    config(made).write_text("[logs]\nkeep = 2\n")
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\necho '# mine' >> $1\necho '# theirs' >> {config(made)}\n")
+    editor.chmod(0o755)
+    refused = made("config", "edit", env={"EDITOR": str(editor)})
+    assert (refused.code, "was changed meanwhile" in refused.err) == (1, True)
+    assert config(made).read_text() == "[logs]\nkeep = 2\n# theirs\n"
+    (draft,) = made.home.glob(".config-*.toml")
+    assert draft.read_text().endswith("# mine\n")
 
 
 def test_a_link_to_a_file_elsewhere_stays_a_link(made: Cli, tmp_path: Path) -> None:
