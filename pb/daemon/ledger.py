@@ -35,6 +35,9 @@ log = logging.getLogger("services")
 Order = Callable[[], None]
 
 
+NO_FACTS: Mapping[str, Any] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Happened:
     """Something that jobs may react to, by the name that they know it by."""
@@ -68,6 +71,19 @@ class Crossing:
     is_over: bool
     facts: Mapping[str, Any]
     text: str
+
+
+ENDS = frozenset({"service.exited", "service.failed", "service.stopped"})
+
+
+def instance_facts(kind: str, row: InstanceRow) -> dict[str, object]:
+    """What jobs that react are told of an instance; of an end, how it ended."""
+    found: dict[str, object] = {"instance": row.instance, "restarts": row.restarts}
+    if kind in ENDS:
+        found |= {"exit_code": row.exit_code, "signal": row.exit_signal, "reason": row.exit_reason}
+    else:
+        found["pid"] = row.pid
+    return found
 
 
 def facts_of(run: Run) -> dict[str, Any]:
@@ -160,14 +176,18 @@ class Ledger:
         service: str | None = None,
         run: Run | None = None,
         is_last: bool = True,
+        facts: Mapping[str, Any] = NO_FACTS,
     ) -> None:
-        """Something happened. Runs that go well are heard by who listens now, and not kept."""
+        """Something happened. Runs that go well are heard by who listens now, and not kept.
+
+        ``facts`` are for jobs that react to it.
+        """
         if kind not in EVENT_TYPES:
             raise ValueError(f"{kind} is no event type")
         hears = self._is_curious and is_last
         name = told_as(kind, job=job, service=service) if hears else None
         if name is not None:
-            self.happened.append(Happened(name, at_ms, text, run, job, service))
+            self.happened.append(Happened(name, at_ms, text, run, job, service, facts))
         if kind.startswith("run.") and kind not in NOTABLE and not self._bus.is_heard:
             return
         self._events.append(

@@ -25,7 +25,7 @@ from pb.core.supervision import (
 from pb.daemon.clock import Clock
 from pb.daemon.gates import why_not
 from pb.daemon.happenings import Happenings
-from pb.daemon.ledger import Ledger
+from pb.daemon.ledger import Ledger, instance_facts
 from pb.daemon.messages import (
     DelayOver,
     Message,
@@ -365,7 +365,9 @@ class Supervisor:
         self.tell("service.exited", text, instance, ledger)
 
     def tell(self, kind: str, text: str, instance: Instance, ledger: Ledger) -> None:
-        ledger.tell(kind, text, at_ms=self._clock.now_ms(), service=instance.row.service)
+        row, at_ms = instance.row, self._clock.now_ms()
+        facts = instance_facts(kind, row)
+        ledger.tell(kind, text, at_ms=at_ms, service=row.service, facts=facts)
 
     # -- wishes
 

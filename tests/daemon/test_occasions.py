@@ -14,6 +14,7 @@ from pb.daemon.messages import Noticed, Occurred, Remembered, Shutdown
 from pb.daemon.storms import HOLD, MOST
 from tests.kit.refusing import Refusing
 from tests.kit.scheduler import World, run_together
+from tests.kit.shop import Shop
 
 Make = Callable[..., World]
 
@@ -99,6 +100,21 @@ def test_services_tell_what_happens_to_them(world: Make) -> None:
     about = w.executor.events[w.runs()[0].id]
     assert about is not None
     assert (about.event["service"], about.event["event"]) == ("web", "service.web.started")
+
+
+def test_a_job_may_wait_for_a_service_to_end_in_a_certain_way(world: Make) -> None:
+    w = world()
+    shop = Shop(w)
+    ended = {"type": "event", "name": "service.web.exited"}
+    w.add("killed", triggers=[{**ended, "filter": {"signal": "KILL"}}])
+    w.add("three", triggers=[{**ended, "filter": {"exit_code": 3}}])
+    shop.add("web")
+    shop.crash(status=3 << 8)
+    about = w.executor.events[w.runs("three")[0].id]
+    assert about is not None
+    facts = {"exit_code": 3, "signal": None, "reason": "exit code 3", "instance": 0}
+    assert {key: about.event[key] for key in facts} == facts
+    assert w.runs("killed") == []
 
 
 def test_the_start_of_the_scheduler_is_an_event(world: Make) -> None:
