@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """A log and its name for a file; ``is_over`` answers whether nothing will be added any more."""
+    """A log and its name for a file; ``is_over`` answers whether nothing will be added any more.
+    ``is_emptied``: it may begin anew, and then an offset beyond its end means nothing."""
 
     path: Path
     name: str
     is_over: Callable[[], Awaitable[bool]]
+    is_emptied: bool = True
 
 
 async def log_of_run(ask: Ask, run_id: int) -> Log:
@@ -70,7 +73,7 @@ async def log_of_run(ask: Ask, run_id: int) -> Log:
         now = await ask("run.show", {"run_id": run_id})
         return now["run"]["state"] not in OPEN
 
-    return Log(path=Path(path), name=f"run-{run_id}.log", is_over=is_over)
+    return Log(path=Path(path), name=f"run-{run_id}.log", is_over=is_over, is_emptied=False)
 
 
 async def log_of_service(ask: Ask, name: str) -> Log:
@@ -116,16 +119,18 @@ async def following(log: Log, wanted: Wanted, over: asyncio.Event) -> AsyncGener
     )
     quiet_since = asked_at = loop.time()
     is_last = not wanted.follow
+    floor = 0 if log.is_emptied else wanted.offset or 0
     try:
         while not over.is_set():
             pieces = await anyio.to_thread.run_sync(tail.read) if tail.has_more() else []
             if pieces:
                 quiet_since = loop.time()
-                if whole := [piece for piece in pieces if piece.text]:
+                if whole := beyond(floor, pieces, raw=wanted.raw):
                     yield whole
                 continue
             if is_last:
-                yield list(await anyio.to_thread.run_sync(tail.rest))
+                rest = await anyio.to_thread.run_sync(tail.rest)
+                yield beyond(floor, list(rest), raw=wanted.raw)
                 return
             if loop.time() - asked_at >= 5 * POLL:
                 is_last, asked_at = await log.is_over(), loop.time()
@@ -137,3 +142,11 @@ async def following(log: Log, wanted: Wanted, over: asyncio.Event) -> AsyncGener
             await asyncio.sleep(POLL)
     finally:
         tail.close()
+
+
+def beyond(floor: int, pieces: list[Piece], *, raw: bool) -> list[Piece]:
+    """What of these lies beyond an offset; lines whole, bytes from there on."""
+    found = [piece for piece in pieces if piece.text and piece.next > floor]
+    if not raw:
+        return found
+    return [replace(piece, text=piece.text[floor - piece.next :]) for piece in found]

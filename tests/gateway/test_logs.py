@@ -152,6 +152,25 @@ def test_following_shows_what_comes_and_ends_with_the_run(shared: House) -> None
     assert seen == ["begun", "ended"]
 
 
+def test_what_a_run_has_not_written_yet_is_waited_for_up_to_the_offset(shared: House) -> None:
+    go_on = shared.home.root / "go-on-2"
+    script = (
+        f"import os, time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.02)\n"
+        "print('begun')\nprint('ended')"
+    )
+    shared.add("later", python(script))
+    number = shared.ask("job.run", name="later")["run"]["run_id"]
+
+    path = f"/api/v1/runs/{number}/log?follow=true&offset="
+    with (
+        shared.client.stream("GET", f"{path}6") as lines,
+        shared.client.stream("GET", f"{path}8&raw=true") as some,
+    ):
+        go_on.touch()
+        assert list(lines.iter_lines()) == ["ended"]
+        assert some.read() == b"ded\n"
+
+
 def events_of(answer: httpx.Response) -> Iterator[dict[str, str]]:
     event: dict[str, str] = {}
     for line in answer.iter_lines():
