@@ -49,8 +49,16 @@ def show(
     ]
     widest = max(len(name) for name, _, _ in rows)
     for name, value, came_from in rows:
-        out(f"{name:<{widest}} = {clean(value)}{f'  ({clean(came_from)})' if origin else ''}")
+        said = clean(shown(value))
+        out(f"{name:<{widest}} = {said}{f'  ({clean(came_from)})' if origin else ''}")
     return 0
+
+
+def shown(value: object) -> str:
+    """A value for people: ``true``, ``a, b``, and ``-`` for none."""
+    from pb.cli.config_change import plainly
+
+    return "-" if value is None else plainly(value) or "-"
 
 
 def _values() -> tuple[dict[str, Any], dict[str, str]]:

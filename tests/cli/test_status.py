@@ -219,6 +219,8 @@ def test_the_settings_are_shown_with_their_origin(pb: Cli) -> None:
     assert found["logs.keep"] == f"7  ({pb.home}/config.toml:2)"
     assert found["gateway.port"] == "4711  (environment PB_GATEWAY__PORT)"
     assert found["debug.host"] == "127.0.0.1  (default)"
+    assert found["logs.compress"] == "true  (default)"
+    assert {found["logs.socket"], found["gateway.names"]} == {"-  (default)"}
     assert found["scheduler.db"] == f"{pb.home}/pony.db  (default)"
     document = pb("config", "show", "--json").json
     assert document["settings"]["logs.keep"] == 7

@@ -6,6 +6,7 @@ written by people and left alone. A test compares.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
@@ -134,13 +135,22 @@ def settings() -> str:
     rows = [
         (
             f"`{key}`",
-            f"`{value!r}`",
+            written(value),
             f"`PB_{key.upper().replace('.', '__')}`",
             ", ".join(AT_START[key]) if key in AT_START else "at once",
         )
         for key, value in leaves(Settings(), "")
     ]
     return table(("setting", "default", "environment", "counts at the start of"), rows)
+
+
+def written(value: object) -> str:
+    """A default as config.toml would have it; ``-`` for what is not there."""
+    if value is None:
+        return "-"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 
 def setting_meanings() -> str:
