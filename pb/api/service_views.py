@@ -15,7 +15,7 @@ from pb.api.context import Context
 from pb.api.lives import identity_of
 from pb.api.told import policy_of
 from pb.api.views import Json, event_view, rfc3339
-from pb.core.service import Desired, instance_name, split_instance
+from pb.core.service import SCALED_TO_NONE, Desired, instance_name, split_instance
 from pb.core.service_definition import service_from
 from pb.core.supervision import ENDING, STATES, UP, Phase
 from pb.errors import NotFoundError, did_you_mean
@@ -139,7 +139,7 @@ def unborn(service: ServiceRow) -> InstanceRow:
     """The instance of a service that no scheduler has seen yet."""
     reason = "starts with the scheduler" if service.desired is Desired.RUNNING else None
     if service.scale == 0:
-        reason = "scaled to 0"
+        reason = SCALED_TO_NONE
     return InstanceRow(service=service.name, instance=0, since_at=service.created_at, reason=reason)
 
 

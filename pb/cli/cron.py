@@ -11,7 +11,7 @@ import typer
 from pb.cli import options
 from pb.cli.asked import asked
 from pb.cli.render import both_clocks, clean, emit, mark, out
-from pb.cli.tree import Verbs
+from pb.cli.tree import Verb, Verbs
 from pb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,25 @@ Before = Annotated[
 ]
 
 
-@app.verb("validate", 'pb cron validate "*/5 9-17 * * MON-FRI"', 'pb cron validate "61 * * * *"')
+class OneExpression(Verb):
+    """A verb whose one argument is an expression; one that the shell has split is told so."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        _, beyond, _ = self.make_parser(ctx).parse_args(args=list(args))
+        if beyond:
+            raise UsageError(
+                f"An expression is one argument, and there are {len(beyond) + 1}",
+                hint=f'Put it in quotes: {ctx.command_path} "30 2 * * *"',
+            )
+        return super().parse_args(ctx, args)
+
+
+@app.verb(
+    "validate",
+    'pb cron validate "*/5 9-17 * * MON-FRI"',
+    'pb cron validate "61 * * * *"',
+    cls=OneExpression,
+)
 def validate(expr: Expr, tz: Zone = "local", name: Name = None) -> int:
     """Check an expression: its meaning and next times, or the fault and its place."""
     from pb.core.second_opinion import disagreement
@@ -61,12 +79,16 @@ def validate(expr: Expr, tz: Zone = "local", name: Name = None) -> int:
     return 0
 
 
-@app.verb("explain", 'pb cron explain "0 0 1 * * SUN"')
+@app.verb("explain", 'pb cron explain "0 0 1 * * SUN"', cls=OneExpression)
 def explain(expr: Expr, tz: Zone = "local", name: Name = None) -> int:
     """Say in words what an expression means, and what clock changes do to it."""
-    document = _at_boot(expr, tz) or _meaning(*_parsed(expr, tz, name), 3)
+    boot = _at_boot(expr, tz)
+    document = boot or _meaning(*_parsed(expr, tz, name), 3)
     if asked.as_json:
         emit(document)
+    elif boot is not None:
+        out(clean(expr))
+        out(f"  {boot['explain']}; at no time of the clock")
     else:
         out(clean(expr))
         _show(document)
@@ -77,6 +99,7 @@ def explain(expr: Expr, tz: Zone = "local", name: Name = None) -> int:
     "next",
     'pb cron next "30 2 * * *" --tz Europe/Berlin -n 10',
     'pb cron next "@hourly" --from 2026-11-20T18:00:00Z --json',
+    cls=OneExpression,
 )
 def show_next(
     expr: Expr,
@@ -102,6 +125,7 @@ def show_next(
     "prev",
     'pb cron prev "30 2 * * *" --tz Europe/Berlin -n 10',
     'pb cron prev "0 0 29 2 *" --before 2026-11-20T18:00:00Z --json',
+    cls=OneExpression,
 )
 def show_prev(
     expr: Expr,

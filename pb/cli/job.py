@@ -145,7 +145,9 @@ def pause(
     every: All = False,
     until: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Resume by itself then: 2h, or an RFC 3339 instant."),
+        typer.Option(
+            metavar="WHEN", help="Resume by itself then: 2h, tomorrow 9:00, or an instant."
+        ),
     ] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it is shown.")] = None,
 ) -> int:

@@ -5,12 +5,15 @@ Only declarations and the reading of their values; no verb lives here.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pb.cli.asked import session
 from pb.errors import PbError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def job_names(incomplete: str) -> list[str]:
@@ -81,14 +84,18 @@ Lines = Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of th
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with lines as they come.")]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="Only lines since then: 10m (ago), or an RFC 3339 instant."),
+    typer.Option(
+        metavar="WHEN", help="Only lines since then: 10m (ago), today, 18:00, or an instant."
+    ),
 ]
 Until = Annotated[
     str | None, typer.Option(metavar="WHEN", help="Only lines before then; like --since.")
 ]
 RunsSince = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="Only runs since then: 2h (ago), or an RFC 3339 instant."),
+    typer.Option(
+        metavar="WHEN", help="Only runs since then: 2h (ago), today, 18:00, or an instant."
+    ),
 ]
 RunsUntil = Annotated[
     str | None, typer.Option(metavar="WHEN", help="Only runs until then; like --since.")
@@ -158,29 +165,56 @@ def duration(flag: str, text: str) -> float:
 
 
 def instant_ms(flag: str, text: str) -> int:
-    """Epoch milliseconds of ``10m`` (ago) or an RFC 3339 instant; a naive one is local time."""
+    """Epoch milliseconds of ``10m`` (also ``10m ago``), ``today``, ``yesterday``, a time of day
+    that was last (``18:00``), or an RFC 3339 instant; what names no zone is local time."""
     import time
     from datetime import datetime
 
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000)
+        moment = _past(text) or datetime.fromisoformat(text)
+        return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         pass  # Not an instant; the other spelling is a duration.
     try:
-        return int((time.time() - duration(flag, text)) * 1000)
+        return int((time.time() - duration(flag, text.strip().removesuffix(" ago"))) * 1000)
     except UsageError as error:
-        hint = "Write a duration such as 10m, or an instant such as 2026-11-20T18:00:00Z."
+        hint = (
+            "Write a duration such as 10m, today, yesterday, a time such as 18:00, or an instant "
+            "such as 2026-11-20T18:00:00Z."
+        )
         raise UsageError(f"{flag}: {text!r} is neither a duration nor an instant", hint=hint) from (
             error
         )
 
 
+def _past(text: str) -> datetime | None:
+    """What words for a day or a time of day mean, of those that have been; None for other text."""
+    import re
+    from datetime import datetime, time, timedelta
+
+    word, now = text.strip().lower(), datetime.now().astimezone().replace(tzinfo=None)
+    day = timedelta(days=1)
+    if word in ("today", "yesterday"):
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight if word == "today" else midnight - day
+    if not re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", word):
+        return None
+    moment = datetime.combine(now, time.fromisoformat(word.zfill(5 if len(word) < 6 else 8)))
+    return moment if moment <= now else moment - day
+
+
 def later_ms(flag: str, text: str | None) -> int | None:
-    """Epoch milliseconds of ``2h`` (from now) or an RFC 3339 instant; a naive one is local time."""
+    """Epoch milliseconds of ``2h`` (from now), ``tomorrow 9:00``, ``18:00``, or an RFC 3339
+    instant; what names no zone is local time."""
     if text is None:
         return None
     import time
+    from datetime import datetime
 
+    from pb.core.moments import moment_of_words
+
+    if moment := moment_of_words(text, datetime.now().astimezone()):
+        return int(moment.timestamp() * 1000)
     at_ms, now_ms = instant_ms(flag, text), int(time.time() * 1000)
     # A duration was read as that long ago; here it means from now on.
     return 2 * now_ms - at_ms if text[:1].isdigit() and "-" not in text else at_ms

@@ -80,7 +80,8 @@ def _reached(view: Json, goal: str, timeout: float) -> Outcome:
 
 def _late(name: str, goal: str, timeout: float, state: str, view: Json | None = None) -> Outcome:
     error = PbError(
-        f"Not {goal} within {timeout:g} s: it is {state}", hint=f"See: pb service status {name}"
+        f"Not {goal} within {timeout:g} s: its state is {state}",
+        hint=f"See: pb service status {name}",
     )
     return Outcome(service=name, action="failed", view=view, error=error)
 

@@ -13,6 +13,7 @@ from typing import Any
 from pb.cli.outcomes import count
 from pb.cli.render import clean, mark, paint
 from pb.core.durations import format_uptime, shown_size
+from pb.core.service import SCALED_TO_NONE
 
 Json = dict[str, Any]
 
@@ -204,6 +205,8 @@ def next_of(view: Json, is_watched: bool) -> str:
         return f"It starts again{_when(view.get('next_start_at'))}."
     if state == "orphaned":
         return f"See its processes: pb service ps {name}"
+    if state == "stopped" and view["reason"] == SCALED_TO_NONE:
+        return f"Let it run again: pb service scale {name}=1"
     if state == "stopped":
         return f"Start it: pb service start {name}"
     return ""

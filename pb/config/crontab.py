@@ -242,9 +242,13 @@ def has_user_column(commands: list[str], user: str) -> bool:
     users on Debian).
     """
     words = [command.split(maxsplit=2) for command in commands]
-    if not words or not all(len(parts) > 1 and USERNAME.fullmatch(parts[0]) for parts in words):
+    names = {parts[0] for parts in words if len(parts) > 1}
+    alone = {parts[0] for parts in words if len(parts) == 1}
+    # A word alone may be a user whose command was forgotten; it is told later, with its line.
+    if not names or not all(USERNAME.fullmatch(name) for name in names):
         return False
-    names = {parts[0] for parts in words}
+    if not all(name in names and is_user(name) for name in alone):
+        return False
     if {"root", user} & names:
         return all(is_user(name) or not is_program(name) for name in names)
     return all(is_user(name) and not is_program(name) for name in names)

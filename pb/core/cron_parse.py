@@ -47,6 +47,7 @@ _BY_COUNT = {
 _COUNTS_HINT = (
     "5 fields: minute hour day month weekday; 6: second first; 7: second first and year last."
 )
+_QUOTES_HINT = "On a command line the whole expression stands in quotes."
 _WORD = re.compile(r"[^ \t]+")
 
 
@@ -82,7 +83,7 @@ def read(expression: str, *, name: str = "", day_match: str | None = None) -> Sc
     if kinds is None:
         raise CronError(
             f"a cron expression has 5, 6 or 7 fields, this one has {len(found)}",
-            hint=_COUNTS_HINT,
+            hint=_COUNTS_HINT if len(found) > 1 else f"{_COUNTS_HINT} {_QUOTES_HINT}",
             expression=expression,
             at=found[7].start() if len(found) > 7 else len(expression.rstrip()),
         )

@@ -35,6 +35,10 @@ class ServiceState(StrEnum):
     ORPHANED = "orphaned"
 
 
+SCALED_TO_NONE = "scaled to 0"
+"""Why a service is stopped that nobody stopped."""
+
+
 class Health(StrEnum):
     """What its liveness probe says; ``none`` for a service without one, or that does not run."""
 

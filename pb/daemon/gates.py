@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pb.core.service import DependsCondition, Health, Service
+from pb.core.service import SCALED_TO_NONE, DependsCondition, Health, Service
 from pb.core.supervision import STATES, UP, Phase
 from pb.daemon.units import Instance, Unit, Units
 
@@ -55,4 +55,4 @@ def condition_of(unit: Unit) -> str:
         if any(one.phase is phase for one in unit.members()):
             return str(STATES[phase])
     states = sorted({str(STATES[one.phase]) for one in unit.members()} - {"running"})
-    return states[0] if states else "running" if unit.members() else "scaled to 0"
+    return states[0] if states else "running" if unit.members() else SCALED_TO_NONE

@@ -104,6 +104,19 @@ class ServiceCommands:
         whole = [name for name in services if not any(s.startswith(f"{name}@") for s in single)]
         return [*whole, *sorted(single)]
 
+    def _require_some(self, names: Sequence[str]) -> None:
+        """Raises ConflictError for a service that is named and has nothing to be started.
+
+        One that only a group or ``all`` means is left as it is.
+        """
+        for name in names:
+            unit = self._supervisor.units.get(name)
+            if unit is not None and unit.row.scale == 0 and not unit.members():
+                raise ConflictError(
+                    f"{name} is scaled to 0, so there is nothing to start",
+                    hint=f"Let it run again: pb service scale {name}=1",
+                )
+
     # -- starting and stopping
 
     def _start(self, command: Command, ledger: Ledger) -> None:
@@ -115,6 +128,7 @@ class ServiceCommands:
             needed = with_dependencies(services, graph(self._context))
             names += [name for name in needed if name not in services]
         instances = self._instances(names)
+        self._require_some(asked["names"])
         for name in names:
             self._supervisor.want(name, Desired.RUNNING)
         before = {one.name: one.phase for one in instances}
@@ -200,6 +214,7 @@ class ServiceCommands:
         one_of("wait", asked["wait"], WAITS)
         names = self._meant(asked["names"], "restart")
         instances = self._instances(names)
+        self._require_some(asked["names"])
         for name in names:
             self._supervisor.want(name, Desired.RUNNING)
         for instance in instances:

@@ -73,6 +73,22 @@ def test_prev_goes_back_strictly_newest_first(pb: Cli) -> None:
     assert ran.json["fire_times"] == ["2026-03-29T01:00:00Z", "2026-03-28T01:30:00Z"]
 
 
+def test_a_boot_is_not_said_never_to_come(pb: Cli) -> None:
+    ran = pb("cron", "explain", "@reboot")
+    assert (ran.code, ran.out) == (
+        0,
+        "@reboot\n  When the machine starts; at no time of the clock\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["validate", "explain", "next", "prev"])
+def test_an_expression_that_the_shell_has_split_asks_for_quotes(pb: Cli, verb: str) -> None:
+    ran = pb("cron", verb, "30", "2", "1", "1", "1")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1] == f'hint: Put it in quotes: pb cron {verb} "30 2 * * *"'
+    assert "quotes" in pb("job", "add", "a", "--cron", "30", "2", "*", "--", "true").err
+
+
 def test_what_has_never_fired_is_said(pb: Cli) -> None:
     ran = pb("cron", "prev", "0 0 0 1 1 * 2027", "--tz", "UTC", "--before", "2026-06-01T00:00:00Z")
     assert (ran.code, ran.out) == (0, "It has never fired.\n")

@@ -83,7 +83,7 @@ def test_each_filter_leaves_out_what_does_not_match(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--since", "yesterday"), "--since: 'yesterday' is neither a duration nor an instant"),
+        (("--since", "someday"), "--since: 'someday' is neither a duration nor an instant"),
         (("--csv", "--json"), "exclude each other"),
         (("--heatmap", "--failed"), "--heatmap goes with a job's name and --since only"),
         (("--state", "bad"), "no run state 'bad'"),

@@ -111,6 +111,19 @@ def test_scaled_to_none_it_says_so(shop: Shop) -> None:
     assert scale(shop, 1)["before"] == 0
 
 
+@pytest.mark.parametrize("wish", ["start", "restart"])
+def test_what_is_scaled_to_none_is_not_silently_not_started(shop: Shop, wish: str) -> None:
+    shop.add()
+    shop.add("other", groups=["backend"])
+    scale(shop, 0)
+
+    with pytest.raises(ConflictError, match="web is scaled to 0") as caught:
+        shop.call(wish, "other", "web")
+    assert caught.value.hint == "Let it run again: pb service scale web=1"
+    # Who means all, or a group, means those that there are.
+    assert [one["name"] for one in shop.call(wish, "all")["services"]] == ["other"]
+
+
 # -- lives that are over
 
 

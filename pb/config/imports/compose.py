@@ -16,6 +16,7 @@ from pb.config.imports.found import Draft, Entry, Import, Imported, Surroundings
 from pb.config.located import Document, DocumentError
 from pb.config.yaml_text import parse_yaml
 from pb.core.fields import join_key
+from pb.errors import InvalidError
 
 HERE = ("command", "entrypoint", "image", "build", "working_dir", "depends_on")
 """Keys that are read together with others."""
@@ -91,7 +92,11 @@ class ComposeReader:
             self.found.refuse(self._entry(f"{place}.extends", None), "extends another", hint)
             return
         missing: list[str] = []
-        values = {key: interpolated(value, self.names, missing) for key, value in table.items()}
+        try:
+            values = {key: interpolated(value, self.names, missing) for key, value in table.items()}
+        except InvalidError as error:
+            self.found.refuse(self._entry(place, None), error.message, error.hint)
+            return
         argv = self._argv(place, values)
         if argv is None:
             return

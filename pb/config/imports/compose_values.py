@@ -33,7 +33,10 @@ def variables(folder: str, env: Mapping[str, str]) -> dict[str, str]:
 
 
 def interpolated(value: Any, names: Mapping[str, str], missing: list[str]) -> Any:
-    """The value with its variables replaced; those that have no value go to ``missing``."""
+    """The value with its variables replaced; those that have no value go to ``missing``.
+
+    Raises InvalidError for one that the file says must have a value.
+    """
     if isinstance(value, str):
         return VARIABLE.sub(lambda match: replaced(match, names, missing), value)
     if isinstance(value, Mapping):
@@ -56,6 +59,11 @@ def replaced(match: re.Match[str], names: Mapping[str, str], missing: list[str])
         return value or ""
     if mark.endswith("-"):
         return other
+    if mark.endswith("?"):
+        raise InvalidError(
+            f"needs ${name}, which is not set{': ' * bool(other)}{other}",
+            hint=f"Set it and import again, or write it into .env beside the file: {name}=…",
+        )
     missing.append(name)
     return value or ""
 

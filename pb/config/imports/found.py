@@ -194,12 +194,12 @@ class Draft:
             items.append(value)
 
     def leave_out(self, entry: Entry, message: str, hint: str | None = None) -> None:
-        self.found.leave_out(self._named(entry), message, hint)
+        self.found.leave_out(self.named(entry), message, hint)
 
     def change(self, entry: Entry, message: str, hint: str | None = None) -> None:
-        self.found.change(self._named(entry), message, hint)
+        self.found.change(self.named(entry), message, hint)
 
-    def _named(self, entry: Entry) -> Entry:
+    def named(self, entry: Entry) -> Entry:
         """The entry with this draft's name before its key: one file may hold many."""
         key = f"{self.name}.{entry.key}" if entry.key not in ("", self.name) else self.name
         return Entry(entry.file, entry.line, key, entry.value)

@@ -32,6 +32,10 @@ import(pathToFileURL(path).href)
 """Hands the configuration over on a descriptor of its own: a file may print what it likes."""
 
 
+COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.S)
+TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.S)
+
+
 @dataclass(frozen=True, slots=True)
 class Ecosystem:
     """What a file says. ``lines`` has the line of each dotted path, as far as it is known."""
@@ -88,14 +92,9 @@ def ecosystem(text: str, path: str) -> Ecosystem:
 
         return sorted_out(parse_yaml(text), text)
     if suffix == ".json":
-        try:
-            return sorted_out(parse_json(text), text)
-        except DocumentError:
-            if text.lstrip().startswith("["):
-                return sorted_out(listed(text), text)
-            if not has_comments(text):
-                raise
-            return sorted_out(without_comments(text), text)
+        plain = plain_json(text)
+        is_list = plain.lstrip().startswith("[")
+        return sorted_out(listed(plain) if is_list else parse_json(plain), text)
     return sorted_out(Document(run_with_node(path), {}), text)
 
 
@@ -105,18 +104,14 @@ def listed(text: str) -> Document:
     return Document(document.value, document.lines)
 
 
-def has_comments(text: str) -> bool:
-    return re.search(r"^\s*(//|/\*)|,\s*//", text, re.M) is not None
+def plain_json(text: str) -> str:
+    """Without what pm2 takes besides, because it reads JSON as a program's literal: comments, and a
+    comma before a closing bracket. Lines stay where they are."""
+    return TRAILING_COMMA.sub(lambda match: match[1] or "", COMMENT.sub(blank, text))
 
 
-def without_comments(text: str) -> Document:
-    """JSON with comments blanked out, so that lines stay where they are."""
-    pattern = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.S)
-
-    def blank(match: re.Match[str]) -> str:
-        return match[1] or "\n" * match[0].count("\n")
-
-    return parse_json(pattern.sub(blank, text))
+def blank(match: re.Match[str]) -> str:
+    return match[1] or "\n" * match[0].count("\n")
 
 
 def sorted_out(document: Document, text: str) -> Ecosystem:

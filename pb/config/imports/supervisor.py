@@ -172,7 +172,7 @@ class SupervisorReader:
             try:
                 value = self._expand(entry, known)
             except InvalidError as error:
-                self.found.refuse(entry, error.message, error.hint)
+                self.found.refuse(draft.named(entry), error.message, error.hint)
                 self.found.drop(draft)
                 continue
             if entry.key == "directory":

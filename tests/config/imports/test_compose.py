@@ -149,13 +149,26 @@ def test_everything_else_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_variables_are_taken_from_the_env_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("ONE=1\nDATA=file\n")
-    text = (
-        'services:\n  a:\n    command: ["/bin/sh", "${ONE}", "${DATA}", "${TWO:?}", "${ONE:+x}"]\n'
-    )
+    text = 'services:\n  a:\n    command: ["/bin/sh", "${ONE}", "${DATA}", "${TWO}", "${ONE:+x}"]\n'
     found = read(tmp_path, text)
 
     assert services(found)["a"]["command"] == ["/bin/sh", "1", "/data", "", "x"]
     assert "$TWO" in said(found, "a.env")
+
+
+@pytest.mark.parametrize(("mark", "why"), [(":?", ""), ("?", ""), (":?say where", ": say where")])
+def test_a_variable_that_must_be_set_is_asked_for(tmp_path: Path, mark: str, why: str) -> None:
+    text = f'services:\n  a:\n    command: ["/bin/sh", "${{PORT_OF_A{mark}}}"]\n'
+    found = read(tmp_path, text)
+
+    assert services(found) == {}
+    assert said(found, "services.a").startswith(
+        f"refused: needs $PORT_OF_A, which is not set{why} "
+    )
+    assert "PORT_OF_A=…" in said(found, "services.a")
+
+    (tmp_path / ".env").write_text("PORT_OF_A=80\n")
+    assert services(read(tmp_path, text))["a"]["command"] == ["/bin/sh", "80"]
 
 
 def test_services_that_would_wait_for_one_another_are_refused_with_the_circle(

@@ -184,10 +184,26 @@ def test_json_has_exact_lines_and_may_have_comments(tmp_path: Path) -> None:
     assert report(found) == [("left_out", 6, "a.gid")]
 
 
+def test_json_may_have_what_a_program_may(tmp_path: Path) -> None:
+    text = (
+        '{ // all of them\n  "apps": [\n    {"name": "a,]", /* the\n shop */ "script": "/bin/a",\n'
+    )
+    text += '     "gid": 7,},\n  ],\n}\n'
+    found = read(tmp_path, text, "process.json")
+
+    assert [one["command"] for one in services(found).values()] == [["/bin/a"]]
+    assert [(remark.line, remark.key) for remark in found.remarks if "gid" in remark.key] == [
+        (5, "a.gid")
+    ]
+    wrong = read(tmp_path, '{"apps": [\n  {"name": 1 2}]}', "process.json")
+    assert [(remark.fate, remark.line) for remark in wrong.remarks] == [("refused", 2)]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '[{"name": "a", "script": "/bin/a"}]',
+        '// one\n[{"name": "a", "script": "/bin/a"},]',
         '{"apps": {"name": "a", "script": "/bin/a"}}',
         '{"name": "a", "script": "/bin/a"}',
     ],
