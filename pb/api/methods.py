@@ -24,7 +24,7 @@ from pb.api.context import (
     require,
     require_run,
 )
-from pb.api.remarks import event_of, stray_notes
+from pb.api.remarks import event_of, start_notes, stray_notes
 from pb.api.told import policy_of
 from pb.api.views import (
     BUILTIN,
@@ -153,7 +153,11 @@ def job_add(context: Context, *, definition: Json, replace: bool, source: str) -
         "created": created,
         "explain": explained(job),
         "fire_times": fire_times(job, now, 3),
-        "notes": [*clock_notes(job, instant(now)), *stray_notes(context, job)],
+        "notes": [
+            *clock_notes(job, instant(now)),
+            *stray_notes(context, job),
+            *start_notes(job),
+        ],
     }
 
 

@@ -1,6 +1,9 @@
-"""What is worth saying of a job that reacts: names that nothing has, what its last run was for."""
+"""What is worth saying of a job: names that nothing has, what its last run was for, what would
+keep it from being started."""
 
 from __future__ import annotations
+
+import os
 
 from pb.api.context import Context
 from pb.api.views import Json
@@ -24,6 +27,23 @@ def stray_notes(context: Context, job: Job) -> list[str]:
             near = did_you_mean(name, names)
             found.append(f"There is no {family} named {name!r} yet.{f' {near}' if near else ''}")
     return found
+
+
+def start_notes(job: Job) -> list[str]:
+    """What would keep it from being started, as things are: its directory, or its program.
+
+    Only what can be seen without starting anything: not what a shell or Python would look for.
+    """
+    from pb.process.program import SpawnError, check_directory, find_from
+
+    cwd = os.path.abspath(os.path.expanduser(job.cwd or "~"))
+    try:
+        check_directory(cwd)
+        if job.command and not job.shell:
+            find_from(cwd, job.command[0], {**os.environ, **job.env})
+    except SpawnError as error:
+        return [f"It could not be started now: {error.message}"]
+    return []
 
 
 def event_of(context: Context, run_id: int) -> Json:

@@ -63,7 +63,8 @@ def run_one(name: str, before: int, *, follow: bool) -> Json:
             run = newest[0]
         else:
             run = talk.call("job.run", {"name": name}, timeout=jobs.START_TIME)["run"]
-    note(f"{mark('ok')} Run {run['run_id']} of '{clean(name)}' {jobs.started(run)}")
+    if not jobs.never_ran(run):
+        note(f"{mark('ok')} Run {run['run_id']} of '{clean(name)}' {jobs.started(run)}")
     if follow:
         jobs.follow_output(run)
     run = jobs.wait_for(run)

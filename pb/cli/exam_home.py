@@ -143,21 +143,18 @@ def remove(look: Look, name: str, record: PidRecord) -> str:
 
 def configuration(look: Look) -> Iterator[Finding]:
     """Settings and definition files: whatever in them cannot be read."""
-    from pb.config.files import read_definitions
-    from pb.config.folders import definition_files
+    from pb.config.folders import circles, definition_files, read_files
     from pb.config.settings import load_settings
 
     try:
         load_settings(look.home)
     except PbError as error:
         yield problem("configuration", error.message, error.hint or "pb config show")
-    count = 0
-    for folder in (look.home.jobs_dir, look.home.services_dir):
-        for path in definition_files(folder) if folder.is_dir() else ():
-            faults = read_definitions(path).problems
-            count += len(faults)
-            yield from (problem("configuration", str(fault), fault.hint) for fault in faults)
-    if look.settings is not None and not count:
+    folders = (look.home.jobs_dir, look.home.services_dir)
+    files = list(read_files(path for folder in folders for path in definition_files(folder)))
+    faults = [*(fault for file in files for fault in file.found.problems), *circles(files)]
+    yield from (problem("configuration", str(fault), fault.hint) for fault in faults)
+    if look.settings is not None and not faults:
         yield well("configuration", "settings and definition files can be read")
 
 

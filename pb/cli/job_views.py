@@ -138,6 +138,10 @@ def _why(run: Json) -> str:
     return f"  {clean(run['reason'])}" if run.get("reason") else ""
 
 
+def _disabled(job: Json) -> str | None:
+    return None if job["enabled"] else f"planned for nothing until: pb job enable {job['name']}"
+
+
 def _about(job: Json, definition: Json, answer: Json) -> tuple[tuple[str, object], ...]:
     from pb.core.triggers import describe, trigger_from
 
@@ -155,6 +159,7 @@ def _about(job: Json, definition: Json, answer: Json) -> tuple[tuple[str, object
         ("Time zone", job["timezone"]),
         *((_label(key), _words(definition[key])) for key in definition if key not in rest),
         ("Tells", told_words(answer["told"])),
+        ("Disabled", _disabled(job)),
         ("Paused since", local_second(job.get("paused_at"))),
         ("Paused until", local_second(job.get("paused_until"))),
         ("Pause note", job.get("pause_note")),

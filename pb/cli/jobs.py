@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pb.api import Session
 from pb.cli import logs
 from pb.cli.asked import ANSWER_TIME, asked, elsewhere, home, session
-from pb.cli.render import clean, emit, mark, note, out, seconds
+from pb.cli.render import clean, emit, local_second, mark, note, out, seconds
 from pb.errors import Exit, NeedsDaemonError, NotFoundError, PbError
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def change(method: str, name: str, word: str, **params: object) -> int:
         emit(answer)
         return 0
     if answer["changed"]:
-        out(f"{mark('ok')} Job '{clean(name)}' {word}.")
+        until = local_second(answer["job"].get("paused_until")) if word == "paused" else None
+        out(f"{mark('ok')} Job '{clean(name)}' {word}{f' until {until}' if until else ''}.")
     else:
         already = "not paused" if word == "resumed" else f"{word} already"
         out(f"{mark('ok')} Job '{clean(name)}' is {already}.")
@@ -91,7 +92,7 @@ def retry(word: str, *, wait: bool = False, follow: bool = False) -> int:
 
 def tell_start(name: str, run: Json, *, wait: bool, follow: bool) -> int:
     """Say that a run has started, and wait for its end if that is wanted."""
-    if run["state"] in NOT_RUN:
+    if never_ran(run):
         return _say_not_run(name, run)
     if not asked.as_json:
         say = note if wait or follow else out
@@ -107,9 +108,15 @@ def tell_start(name: str, run: Json, *, wait: bool, follow: bool) -> int:
     return exit_code(run) if wait or follow else 0
 
 
+def never_ran(run: Json) -> bool:
+    """Whether it is over without ever having been a process."""
+    return run["state"] in DONE - GOOD and not run.get("pid")
+
+
 def _say_not_run(name: str, run: Json) -> int:
     if not asked.as_json:
-        said = f"Run {run['run_id']} of {name!r} was {run['state']}: {run['reason']}"
+        what = "could not be started" if run["state"] == "failed" else f"was {run['state']}"
+        said = f"Run {run['run_id']} of {name!r} {what}: {run['reason']}"
         raise PbError(said, hint=f"See: pb job history {name}")
     emit({"run": run})
     return int(Exit.FAILED)

@@ -137,6 +137,16 @@ def test_what_was_changed_while_somebody_edited_is_not_overwritten(
     assert draft.read_text().endswith("# mine\n")
 
 
+def test_the_whole_list_speaks_as_one_value_does(made: Cli) -> None:
+    assert made("config", "set", "logs.compress", "false").code == 0
+    lines = made("config", "show").out.splitlines()
+    shown = {name.strip(): value for name, _, value in (line.partition(" = ") for line in lines)}
+
+    assert shown["logs.compress"] == "false"
+    assert (shown["gateway.tls_cert"], shown["scheduler.queues"]) == ("-", "-")
+    assert not {"True", "False", "None", "{}", "()"} & set(shown.values())
+
+
 def test_a_link_to_a_file_elsewhere_stays_a_link(made: Cli, tmp_path: Path) -> None:
     real = tmp_path / "dotfiles.toml"
     real.write_text("[logs]\nkeep = 7\n")

@@ -134,6 +134,22 @@ def test_faults_in_settings_and_definitions_name_file_and_line(made: Cli) -> Non
     assert "gateway.port" in message("configuration", findings(made))
 
 
+def test_faults_between_definitions_are_found_as_validate_finds_them(made: Cli) -> None:
+    for folder, text in {
+        "jobs.d": '[job.a]\ncommand = "x"\n[service.s]\ncommand = "x"\ndepends_on = ["t"]\n',
+        "services.d": '[job.a]\ncommand = "x"\n[service.t]\ncommand = "x"\ndepends_on = ["s"]\n',
+    }.items():
+        (made.home / folder).mkdir()
+        (made.home / folder / "a.toml").write_text(text)
+    found = {one["message"] for one in of("configuration", findings(made))}
+    known = made("job", "validate", "--json").json["problems"]
+
+    assert len(known) == 2
+    assert {
+        f"{one['file']}:{one['line']}: {one['key']}: {one['message']}" for one in known
+    } == found
+
+
 def test_a_taken_port_names_its_owner(made: Cli) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -302,6 +302,38 @@ def test_which_jobs_must_be_said_and_only_once(pb: Cli, words: tuple[str, ...]) 
     assert (ran.code, "Say which" in ran.err) == (2, True)
 
 
+def test_a_pause_that_ends_by_itself_says_when(pb: Cli) -> None:
+    add(pb, "a")
+    said = pb("job", "pause", "a", "--until", "tomorrow 9:00").out
+    assert said.startswith("✓ Job 'a' paused until 20")
+    assert said.endswith(" 09:00:00.\n")
+    assert pb("job", "pause", "a").out in ("✓ Job 'a' paused.\n", "✓ Job 'a' is paused already.\n")
+
+
+def test_a_paused_job_that_is_disabled_too_says_both(pb: Cli) -> None:
+    add(pb, "a")
+    assert "Disabled" not in pb("job", "show", "a").out
+    assert pb("job", "pause", "a").code == pb("job", "disable", "a").code == 0
+    shown = pb("job", "show", "a").out.splitlines()
+    assert shown[0] == "a: paused"
+    assert "  Disabled: planned for nothing until: pb job enable a" in shown
+
+
+def test_what_could_not_be_started_as_it_is_is_said_when_it_is_added(pb: Cli) -> None:
+    words = ("job", "add", "--every", "1h", "--replace", "a")
+    assert "⚠" not in pb(*words, "--", "true").out
+    assert "⚠" not in pb(*words, "--shell", "--", "no-such-command | cat").out
+    for given, said in {
+        ("--", "no-such-command"): "Command not found: no-such-command",
+        ("--", "./no-such.sh"): f"Command not found: {pb.cwd}/./no-such.sh",
+        ("--cwd", "/no/such", "--", "true"): "Working directory not found: /no/such",
+        ("--env", "PATH=/no", "--", "cat"): "Command not found: cat",
+    }.items():
+        ran = pb(*words, *given)
+        assert ran.code == 0
+        assert f"  ⚠ It could not be started now: {said}" in ran.out.splitlines(), ran
+
+
 def test_a_pause_cannot_end_in_the_past(pb: Cli) -> None:
     add(pb, "a")
     assert pb("job", "pause", "a", "--until", "2020-01-01T00:00:00Z").code == 6

@@ -121,3 +121,17 @@ def test_a_foreground_run_is_left_alone_while_it_lives_and_lost_once_it_was_kill
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
         pb("scheduler", "stop")
+
+
+def test_a_run_that_could_not_be_started_is_no_success(pb: Cli) -> None:
+    assert pb("job", "add", "a", "--every", "1h", "--", "no-such-command").code == 0
+    assert pb("scheduler", "start").code == 0
+    try:
+        for words in ((), ("--wait",), ("--follow",)):
+            ran = pb("job", "run", "a", *words)
+            assert (ran.code, ran.out) == (1, ""), ran
+            assert "could not be started: Command not found: no-such-command" in ran.err
+        document = pb("job", "run", "a", "--json")
+        assert (document.code, document.json["run"]["state"]) == (1, "failed")
+    finally:
+        assert pb("scheduler", "stop").code == 0

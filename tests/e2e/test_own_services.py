@@ -177,6 +177,16 @@ def test_replicas_are_scaled_and_named_one_by_one(pb: Cli) -> None:
     assert pb("service", "scale", "worker").code == 2
 
 
+def test_what_is_scaled_to_none_says_how_it_runs_again(pb: Cli) -> None:
+    add(pb, "worker")
+    assert pb("service", "scale", "worker=0").code == 0
+    assert eventually(lambda: view(pb, "worker")["reason"] == "scaled to 0")
+    hint = "Let it run again: pb service scale worker=1"
+    started = pb("service", "start", "worker")
+    assert (started.code, started.err.splitlines()[-1]) == (1, f"hint: {hint}")
+    assert hint in pb("service", "status", "worker").out
+
+
 def test_the_switch_is_about_all_and_starts_and_stops_nothing(pb: Cli) -> None:
     add(pb, "web")
     assert pb("service", "start", "web").code == 0
