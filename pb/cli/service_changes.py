@@ -20,7 +20,7 @@ from pb.cli.asked import (
     session,
 )
 from pb.cli.outcomes import Outcome
-from pb.cli.service_names import own_views, unknown
+from pb.cli.service_names import ALL, own_views, unknown
 from pb.cli.service_progress import EACH, FIRST, Progress
 from pb.errors import NotFoundError, PbError, UnsupportedError, UsageError
 from pb.paths import BUILTINS
@@ -53,12 +53,22 @@ def own_only(name: str, doing: str) -> None:
         raise UnsupportedError(f"{name} is part of pb and cannot be {doing}")
 
 
+def named_only(name: str, doing: str) -> None:
+    """Refuse one of pb's own daemons, and ``all``: this is done to services by their names."""
+    own_only(name, doing)
+    if name == ALL:
+        raise UsageError(
+            f"Say which services are to be {doing}: there is no {ALL} for that",
+            hint="Their names: pb service status",
+        )
+
+
 def switch(names: Sequence[str], *, enabled: bool) -> list[Outcome]:
     """``pb service enable`` and ``disable``."""
     word = "enabled" if enabled else "disabled"
 
     def act(talk: Session, name: str) -> Outcome:
-        own_only(name, word)
+        named_only(name, word)
         method = "service.enable" if enabled else "service.disable"
         answer = talk.call(method, {"name": name}, timeout=ANSWER_TIME)
         action = word if answer["changed"] else f"{word}_already"
@@ -72,7 +82,7 @@ def scale(wanted: Sequence[str]) -> list[Outcome]:
     numbers = dict(map(number_of, wanted))
 
     def act(talk: Session, name: str) -> Outcome:
-        own_only(name, "scaled")
+        named_only(name, "scaled")
         params = {"name": name, "replicas": numbers[name]}
         answer = talk.call("service.scale", params, timeout=ANSWER_TIME)
         reason = f"{answer['before']} → {answer['replicas']}"
@@ -129,13 +139,13 @@ def _reload_scheduler(talk: Session) -> Outcome:
 
 
 def remove(names: Sequence[str], *, purge_logs: bool) -> list[Outcome]:
-    """``pb service remove``: returns when nothing of it is left."""
+    """``pb service remove``: those that depend on others first; returns when nothing is left."""
 
     if purge_logs:
         refuse_elsewhere("Logs are purged on the machine itself, not through a gateway")
 
     def act(talk: Session, name: str) -> Outcome:
-        own_only(name, "removed")
+        named_only(name, "removed")
         try:
             logs = [view["log_path"] for view in own_views([name]) if view["service"] == name]
             answer = talk.call("service.remove", {"name": name}, timeout=ANSWER_TIME)
@@ -149,7 +159,22 @@ def remove(names: Sequence[str], *, purge_logs: bool) -> list[Outcome]:
             reason = _purge(logs)
         return Outcome(service=name, action="removed", reason=reason)
 
-    return each(names, act)
+    return each(_dependents_first(names), act)
+
+
+def _dependents_first(names: Sequence[str]) -> list[str]:
+    """The names in an order in which each can be removed; as they are where one is unknown."""
+    once = list(dict.fromkeys(names))
+    if len(once) == 1:
+        return once
+    params = {"names": once, "action": "stop", "deps": False}
+    try:
+        with session() as talk:
+            layers = talk.call("service.plan", params, timeout=ANSWER_TIME)["layers"]
+    except NotFoundError:
+        return once  # Removing that one says so, and the others are removed all the same.
+    rank = {name: number for number, layer in enumerate(layers) for name in layer}
+    return sorted(once, key=lambda name: rank.get(name, len(layers)))
 
 
 def _exists(path: str) -> bool:

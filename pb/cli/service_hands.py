@@ -79,8 +79,9 @@ def _reached(view: Json, goal: str, timeout: float) -> Outcome:
 
 
 def _late(name: str, goal: str, timeout: float, state: str, view: Json | None = None) -> Outcome:
+    how = "in backoff" if state == "backoff" else state
     error = PbError(
-        f"Not {goal} within {timeout:g} s: its state is {state}",
+        f"Not {goal} within {timeout:g} s: it is {how}",
         hint=f"See: pb service status {name}",
     )
     return Outcome(service=name, action="failed", view=view, error=error)

@@ -39,10 +39,13 @@ class Chosen:
 
 
 def chosen(names: Sequence[str] | None) -> Chosen:
-    """Who is meant by these words; no words mean all."""
+    """Who is meant by these words; no words mean all. Raises NotFoundError for one beside ``all``
+    that means nobody."""
     if elsewhere() is not None:
         return _chosen_elsewhere(names or ())
     if not names or ALL in names:
+        if others := [name for name in names or () if name not in (ALL, *BUILTINS)]:
+            own_views(others)
         return Chosen(builtins=BUILTINS, own=(ALL,))
     own = tuple(dict.fromkeys(name for name in names if name not in BUILTINS))
     return Chosen(builtins=tuple(name for name in BUILTINS if name in names), own=own)
@@ -130,7 +133,11 @@ def unknown(name: str, views: Sequence[Json]) -> NotFoundError:
     own = sorted({word for view in views for word in (view["service"], *view["groups"])})
     known = [*BUILTINS, ALL, *own]
     hint = did_you_mean(name, known)
-    if hint is None and len(known) <= FEW:
+    service, at, _ = name.partition("@")
+    instances = [str(view["name"]) for view in views if at and view["service"] == service]
+    if instances:
+        hint = f"{service} has: {', '.join(instances[:FEW])}."
+    elif hint is None and len(known) <= FEW:
         hint = f"Services: {', '.join(known)}."
     return NotFoundError(
         f"There is no service {name!r}", hint=hint or "See them with: pb service status"

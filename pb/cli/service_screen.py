@@ -197,6 +197,11 @@ def next_of(view: Json, is_watched: bool) -> str:
     name, state = clean(view["name"]), view["state"]
     if view["builtin"]:
         return f"Start it: pb service start {name}" if state in ("stopped", "failed") else ""
+    if state == "failed" and (view.get("last_exit") or {}).get("code") == 0:
+        return (
+            "It ends by itself, and well: keep it in the foreground, or say that it may end with "
+            f'restart = "on-failure". Then: pb service reset {name}'
+        )
     if state == "failed":
         return f"Failed for good. Once it is mended: pb service reset {name}"
     if state == "backoff" and not is_watched:

@@ -19,7 +19,7 @@ from pb.api.service_graph import (
 )
 from pb.api.service_views import service_view
 from pb.api.views import Json
-from pb.core.service import Desired, Health, StopScope, split_instance
+from pb.core.service import SCALED_TO_NONE, Desired, Health, StopScope, split_instance
 from pb.core.supervision import ENDING, UP, Event, Phase
 from pb.daemon.ledger import Ledger
 from pb.daemon.messages import Command, Message, PatienceOver, Reply
@@ -40,6 +40,9 @@ from pb.process.signals import signal_number
 
 WAITS = ("ready", "started", "none")
 GOALS = ("ready", "healthy", "stopped")
+OVER = tuple(f"({state})" for state in ("failed", "stopped", "exited", SCALED_TO_NONE))
+"""How a reason to wait ends (``gates.why_not``) that nobody does anything about."""
+
 ENDED = (Phase.BACKOFF, Phase.FAILED, Phase.ORPHANED)
 
 
@@ -156,9 +159,16 @@ class ServiceCommands:
         if phase in (Phase.STOPPED, Phase.STOPPING):
             reason = "it was stopped meanwhile"
             return {**self._view(instance), "ok": False, "action": "failed", "reason": reason}
-        if phase is Phase.WAITING and "(failed)" in (instance.row.reason or ""):
+        if self._waits_in_vain(instance):
             return {**self._view(instance), "ok": False, "action": "waiting"}
         return None
+
+    def _waits_in_vain(self, instance: Instance) -> bool:
+        """Whether what it waits for does not come by itself: it is over, and nobody restarts it."""
+        if instance.phase is not Phase.WAITING or not (instance.row.reason or "").endswith(OVER):
+            return False
+        is_due = self._supervisor.waits.is_due
+        return not any(is_due(one.service) for one in instance.service.depends_on)
 
     def _stop(self, command: Command, ledger: Ledger) -> None:
         asked = command.params
@@ -231,7 +241,9 @@ class ServiceCommands:
         )
 
     def _came_back(self, instance: Instance, wait: str, life: int) -> Json | None:
-        is_old = instance.row.life == life or self._supervisor.waits.is_due(instance.row.service)
+        if self._supervisor.waits.is_due(instance.row.service):
+            return None
+        is_old = instance.row.life == life and not self._waits_in_vain(instance)
         return None if is_old else self._came_up(instance, wait, was_up=False)
 
     # -- the rest

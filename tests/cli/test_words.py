@@ -157,3 +157,13 @@ def test_every_command_has_help_with_a_summary_and_examples(pb: Cli) -> None:
             assert "\nExamples:\n  " in shown or "\nCommands:\n" in shown, words
             assert "--json" in shown, words
             assert "--home DIR" in shown, words
+
+
+def test_what_was_waited_for_in_vain_is_said_in_whole_words() -> None:
+    from pb.cli.service_hands import _late
+
+    said = {state: str(_late("web", "ready", 1.0, state).error) for state in ("backoff", "failed")}
+    assert said == {
+        "backoff": "Not ready within 1 s: it is in backoff",
+        "failed": "Not ready within 1 s: it is failed",
+    }

@@ -79,6 +79,27 @@ def test_who_waits_for_one_that_failed_is_told_so(shop: Shop) -> None:
     assert answers["web"]["reason"] == "waiting for db to be ready (failed)"
 
 
+@pytest.mark.parametrize("state", ["stopped", "exited", "scaled to 0"])
+def test_who_waits_for_one_that_does_not_come_by_itself_is_told_at_once(
+    shop: Shop, state: str
+) -> None:
+    shop.add("db", restart="never")
+    shop.add("web", depends_on=["db"])
+    if state == "stopped":
+        shop.call("stop", "db")
+    elif state == "exited":
+        shop.crash("db", status=0)
+    else:
+        shop.world.call("service.scale", name="db", replicas=0)
+    assert shop.phase("web") == "running"
+    before = shop.world.clock.now_ms()
+    [answer] = shop.call("restart", "web")["services"]
+
+    assert (answer["ok"], answer["action"]) == (False, "waiting")
+    assert answer["reason"] == f"waiting for db to be ready ({state})"
+    assert shop.world.clock.now_ms() == before
+
+
 def test_a_stop_takes_dependents_down_first(shop: Shop) -> None:
     shop.hands.slow |= {"web", "db"}
     shop.add("db")

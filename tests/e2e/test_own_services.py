@@ -177,6 +177,41 @@ def test_replicas_are_scaled_and_named_one_by_one(pb: Cli) -> None:
     assert pb("service", "scale", "worker").code == 2
 
 
+def test_those_that_depend_on_each_other_are_removed_together(pb: Cli) -> None:
+    add(pb, "db")
+    add(pb, "web", "--depends-on", "db")
+    refused = pb("service", "remove", "db")
+    assert (refused.code, "web depends on" in refused.err) == (1, True)
+    ran = pb("service", "remove", "db", "web", "nobody")
+    removed = [line.split(":")[0] for line in ran.out.splitlines() if "Removed" in line]
+    # Those of an unknown name are told, and an order is not asked for then.
+    assert (ran.code, removed) == (1, ["✓ web"])
+    add(pb, "web", "--depends-on", "db")
+    ran = pb("service", "remove", "db", "web")
+    assert [line.split(":")[0] for line in ran.out.splitlines()] == ["✓ web", "✓ db"]
+    assert ran.code == 0
+
+
+def test_one_that_goes_away_by_itself_is_told_to_stay(pb: Cli) -> None:
+    add(
+        pb, "gone", "--max-restarts", "1", "--restart-delay", "1ms", "--disabled", command=("true",)
+    )
+    pb("service", "start", "gone")
+    assert eventually(lambda: view(pb, "gone")["state"] == "failed")
+    assert "keep it in the foreground" in pb("service", "status", "gone").out
+
+
+def test_a_word_that_means_nobody_is_refused_beside_all_too(pb: Cli) -> None:
+    add(pb, "web", "--replicas", "2")
+    ran = pb("service", "stop", "all", "nobody")
+    assert (ran.code, ran.out) == (5, "")
+    assert "There is no service 'nobody'" in ran.err
+    assert "hint: web has: web." in pb("service", "status", "web@5").err
+    for verb in ("remove", "enable", "disable"):
+        ran = pb("service", verb, "all")
+        assert (ran.code, "Say which services" in ran.err) == (2, True)
+
+
 def test_what_is_scaled_to_none_says_how_it_runs_again(pb: Cli) -> None:
     add(pb, "worker")
     assert pb("service", "scale", "worker=0").code == 0
