@@ -142,7 +142,7 @@ def plan(
 def show_status(
     names: options.MaybeServices = None,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Look again each second, until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="Look again each second, until q or Ctrl-C.")
     ] = False,
 ) -> int:
     """Show each service; of those that are not well also why, and what happens next.

@@ -237,6 +237,13 @@ def _remarks(services: Sequence[Json], is_watched: bool) -> list[str]:
     due = [view for view in own if view["desired"] == "running" and view["pid"] is None]
     said = [f"{count(len(orphans), 'service')} that nobody watches over"] if orphans else []
     said += [f"{count(len(due), 'service')} to be started"] if due else []
-    if not is_watched and said:
+    if not is_watched and said and any(map(is_on_its_way, services)):
+        found += ["", f"The scheduler is on its way: {', '.join(said)}."]
+    elif not is_watched and said:
         found += ["", f"No scheduler runs: {', '.join(said)}.", "  Start it: pb scheduler start"]
     return found
+
+
+def is_on_its_way(view: Json) -> bool:
+    """Whether this is the scheduler, and it starts, or is being started again."""
+    return view["builtin"] and view["name"] == "scheduler" and view["state"] == "starting"

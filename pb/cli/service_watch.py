@@ -1,13 +1,16 @@
-"""``pb service status --watch``: the same screen again and again, in place, until Ctrl-C."""
+"""``pb service status --watch``: the same screen again and again, in place, until q or Ctrl-C."""
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import sys
+import termios
 import time
-from collections.abc import Iterator, Sequence
+import tty
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
 
 from pb.cli.asked import asked
 from pb.cli.render import clean, emit, flush, is_terminal, paint
@@ -20,8 +23,8 @@ EACH = 1.0
 """Seconds between two looks."""
 
 
-def watch_status(who: Chosen) -> NoReturn:
-    """Show the status each second. With ``--json`` one document a line."""
+def watch_status(who: Chosen) -> int:
+    """Show the status each second until q is pressed. With ``--json`` one document a line."""
     if asked.as_json:
         while True:
             emit({"services": gather(who).services}, indent=None)
@@ -31,24 +34,57 @@ def watch_status(who: Chosen) -> NoReturn:
         raise UsageError(
             "--watch needs a terminal", hint="Elsewhere: --watch --json prints a line each second."
         )
-    with screen():
+    with screen() as has_ended:
         while True:
             found = gather(who)
-            head = f"{time.strftime('%H:%M:%S')}  every {EACH:g} s, Ctrl-C ends it"
+            head = f"{time.strftime('%H:%M:%S')}  every {EACH:g} s, q ends it"
             lines = [paint(head, "grey"), *service_screen(found)]
             draw([*lines, clean(found.notice)] if found.notice else lines, "pb service status")
-            time.sleep(EACH)
+            if has_ended(EACH):
+                return 0
 
 
 @contextmanager
-def screen() -> Iterator[None]:
-    """A hidden cursor while it is drawn; below the last picture when it is over."""
+def screen() -> Iterator[Callable[[float], bool]]:
+    """A hidden cursor while it is drawn; below the last picture when it is over.
+
+    What it gives waits so many seconds, and says whether q was pressed meanwhile. Keys are read
+    one by one and not shown; Ctrl-C and Ctrl-Z do what they always do.
+    """
     sys.stdout.write("\x1b[2J\x1b[?25l")
     try:
-        yield
+        with keys() as wait:
+            yield wait
     finally:
         sys.stdout.write("\x1b[?25h\n")
         flush()
+
+
+@contextmanager
+def keys() -> Iterator[Callable[[float], bool]]:
+    """The same without the picture; where nobody types at this process it only waits."""
+    if not is_terminal(sys.stdin) or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+        yield lambda seconds: bool(time.sleep(seconds))
+        return
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    try:
+        tty.setcbreak(keyboard)
+        yield lambda seconds: is_ended_within(keyboard, seconds)
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def is_ended_within(keyboard: int, seconds: float) -> bool:
+    """Whether q is pressed, or the terminal goes away, within that time."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if not select.select([keyboard], [], [], left)[0]:
+            return False
+        pressed = os.read(keyboard, 64)
+        if not pressed or b"q" in pressed.lower():
+            return True
+    return False
 
 
 def draw(lines: Sequence[str], whole: str) -> None:

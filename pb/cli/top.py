@@ -48,7 +48,7 @@ def top(
         str, typer.Option(metavar="DURATION", help="How long between two looks.")
     ] = "2s",
 ) -> int:
-    """Show what runs and what it uses, the busiest first, and what comes next; Ctrl-C ends it.
+    """Show what runs and what it uses, the busiest first, and what comes next; q ends it.
 
     Of each run and service the whole tree of processes is measured. With --json one document a
     look. More of everything: pb debug.
@@ -63,6 +63,7 @@ def top(
     time.sleep(min(SAMPLE, pause))
     if is_live:
         _live(looks, pause)
+        return 0
     many = 1 if once or iterations is None else iterations
     for number in range(many):
         if number:
@@ -72,13 +73,14 @@ def top(
 
 
 def _live(looks: Looks, pause: float) -> None:
-    with screen():
-        while True:
+    with screen() as has_ended:
+        is_over = False
+        while not is_over:
             draw(
-                lines(looks.take(is_patient=True), live=f"every {pause:g} s, Ctrl-C ends it"),
+                lines(looks.take(is_patient=True), live=f"every {pause:g} s, q ends it"),
                 "pb top --once",
             )
-            time.sleep(pause)
+            is_over = has_ended(pause)
 
 
 def _tell(document: Json, number: int, many: int) -> None:

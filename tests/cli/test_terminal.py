@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,30 @@ def test_the_service_screen_fits(pb: Cli, columns: int) -> None:
     ran = pb.on_terminal("service", "status", columns=columns, env={"NO_COLOR": "1"})
     assert ran.code == 3
     assert max(map(len, ran.out.splitlines())) <= columns
+
+
+def test_a_scheduler_that_is_on_its_way_is_not_asked_to_be_started() -> None:
+    from pb.cli.service_screen import lines
+
+    facts: dict[str, Any] = {
+        "builtin": False, "desired": "running", "health": "none", "pid": None, "reason": None,
+        "restarts": 0, "started_at": None, "uptime_seconds": None, "memory_bytes": None,
+        "ports": [], "enabled": True, "last_exit": None,
+    }  # fmt: skip
+    web = {**facts, "name": "web", "service": "web", "state": "stopped"}
+    for state, said in {
+        "starting": "The scheduler is on its way: 1 service to be started.",
+        "stopped": "  Start it: pb scheduler start",
+    }.items():
+        own = {
+            **facts,
+            "name": "scheduler",
+            "service": "scheduler",
+            "state": state,
+            "builtin": True,
+        }
+        shown = lines([own, web], None, lambda view, n: [], is_watched=False)
+        assert shown[-1] == said
 
 
 def test_history_puts_reasons_below_where_there_is_no_room(pb: Cli) -> None:

@@ -88,6 +88,16 @@ def test_it_draws_on_every_kind_of_terminal_at_its_size(pb: Cli, term: str) -> N
 
 
 @needs_tmux
+@pytest.mark.parametrize("words", [("top",), ("service", "status", "--watch")])
+def test_q_ends_what_is_drawn_again_and_again(pb: Cli, words: tuple[str, ...]) -> None:
+    with terminal(pb, *words) as screen:
+        screen.sees("q ends it" if len(words) > 1 else "no scheduler runs")
+        screen.press("x")
+        screen.press("q")
+        screen.sees("ended with 0")
+
+
+@needs_tmux
 def test_a_scheduler_that_hangs_holds_nobody_up_and_a_signal_leaves_the_terminal_whole(
     pb: Cli,
 ) -> None:
