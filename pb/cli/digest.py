@@ -37,7 +37,9 @@ def digest(
     ] = "daily",
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Since then instead: 36h (ago), or an RFC 3339 instant."),
+        typer.Option(
+            metavar="WHEN", help="Since then instead: 36h (ago), yesterday, or an instant."
+        ),
     ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Until then; like --since (default: now).")

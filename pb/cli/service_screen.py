@@ -246,4 +246,5 @@ def _remarks(services: Sequence[Json], is_watched: bool) -> list[str]:
 
 def is_on_its_way(view: Json) -> bool:
     """Whether this is the scheduler, and it starts, or is being started again."""
-    return view["builtin"] and view["name"] == "scheduler" and view["state"] == "starting"
+    is_scheduler = bool(view["builtin"]) and view["name"] == "scheduler"
+    return is_scheduler and view["state"] == "starting"

@@ -64,7 +64,7 @@ def screen() -> Iterator[Callable[[float], bool]]:
 def keys() -> Iterator[Callable[[float], bool]]:
     """The same without the picture; where nobody types at this process it only waits."""
     if not is_terminal(sys.stdin) or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
-        yield lambda seconds: bool(time.sleep(seconds))
+        yield is_never_ended
         return
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
@@ -73,6 +73,11 @@ def keys() -> Iterator[Callable[[float], bool]]:
         yield lambda seconds: is_ended_within(keyboard, seconds)
     finally:
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def is_never_ended(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 def is_ended_within(keyboard: int, seconds: float) -> bool:

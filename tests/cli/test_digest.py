@@ -58,7 +58,7 @@ def test_a_file_is_written_for_this_user_alone(filled: Cli) -> None:
     [
         (("yearly",), "no 'yearly' digest"),
         (("--format", "pdf"), "no format 'pdf'"),
-        (("--since", "yesterday"), "--since: 'yesterday' is neither"),
+        (("--since", "someday"), "--since: 'someday' is neither"),
         (("--since", "1h", "--until", "2h"), "should be before until"),
         (("-o", "/nowhere/at/all.txt"), "Cannot write /nowhere/at/all.txt"),
     ],
