@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pb.cli import facts
@@ -58,6 +59,8 @@ def start(what: Start) -> int:
         _stop_for_restart(what.service)
     if facts.look_at(what.service).state == "running":
         return already_running(what.service, None)
+    if what.service == "scheduler" and (lost := lost_database(what.arguments)):
+        note(f"{mark('warn')} {clean(lost)}")
     if what.mode == "foreground":
         _become(what)
     from pb.process.daemons import AlreadyRunningError
@@ -69,6 +72,21 @@ def start(what: Start) -> int:
         return already_running(what.service, error)
     _show_started(what, record)
     return int(Exit.DONE)
+
+
+def lost_database(arguments: Sequence[str]) -> str | None:
+    """What to say where a scheduler begins with an empty database although there are backups."""
+    found = settings()
+    backups = found.backup_dir(home())
+    path = found.db_path(home())
+    if "--db" in arguments:
+        path = Path(arguments[arguments.index("--db") + 1])
+    if (path.exists() and path.stat().st_size > 0) or not os.access(backups, os.R_OK):
+        return None
+    if not any(backups.glob("pb-*.tar.gz")):
+        return None
+    back = "pb scheduler stop; pb backup restore latest"
+    return f"There is no database at {path}; a new one is made. To have the last backup: {back}"
 
 
 def _manner(mode: str) -> str:

@@ -108,6 +108,24 @@ def test_a_damaged_database_has_two_ways_out(made: Cli) -> None:
     assert (refused.code, "--force" in refused.err) == (1, True)
 
 
+@pytest.mark.parametrize("how", ["gone", "emptied"])
+def test_a_start_without_a_database_says_that_there_are_backups(made: Cli, how: str) -> None:
+    made("backup", "create")
+    database = made.home / "pony.db"
+    for file in made.home.glob("pony.db-*"):
+        file.unlink()
+    database.unlink() if how == "gone" else database.write_bytes(b"")
+
+    started = made("scheduler", "start")
+
+    assert started.code == 0
+    assert f"There is no database at {database}" in started.err
+    assert "pb backup restore latest" in started.err
+    assert made("scheduler", "stop").code == 0
+    assert "no database" not in made("scheduler", "start").err
+    assert made("scheduler", "stop").code == 0
+
+
 def test_the_shell_completes_names(made: Cli) -> None:
     assert made("backup", "create").code == 0
     env = {"_PB_COMPLETE": "complete_bash", "COMP_WORDS": "pb backup verify p", "COMP_CWORD": "3"}
