@@ -131,5 +131,6 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str | None:
     """The hint that names the nearest known words, or None when none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, known, n=2, cutoff=0.6)
+    begun = [one for one in known if len(word) > 2 and one.startswith(word)]
+    near = begun[:2] or get_close_matches(word, known, n=2, cutoff=0.6)
     return f"Did you mean {' or '.join(near)}?" if near else None

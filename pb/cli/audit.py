@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pb.cli import options
 from pb.cli.asked import ANSWER_TIME, asked, session
 from pb.cli.render import clean, emit, local_second, note, out, table
 from pb.cli.tree import single
@@ -26,7 +27,7 @@ def audit(
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many at most.")] = 50,
     since: Annotated[
         str | None,
-        typer.Option(metavar=When, help="Only since then: 10m (ago), or an RFC 3339 instant."),
+        typer.Option(metavar=When, help="Only since then: 10m (ago), today, or an instant."),
     ] = None,
     until: Annotated[
         str | None, typer.Option(metavar=When, help="Only before then; like --since.")
@@ -47,8 +48,11 @@ def audit(
 
     A row for each change that was asked for and carried out, by whomever and through whatever.
     """
-    params = {"n": count, "since": since, "until": until}
-    params |= {"actor": actor, "method": method, "target": target}
+    span = {
+        "since": options.instant("--since", since),
+        "until": options.instant("--until", until),
+    }
+    params = {"n": count, **span, "actor": actor, "method": method, "target": target}
     with session() as talk:
         changes = talk.call("audit.list", params, timeout=ANSWER_TIME)["changes"]
     if asked.as_json:

@@ -41,13 +41,8 @@ def show(
         whole: dict[str, Any] = {"settings": values}
         emit({**whole, "origins": origins} if origin else whole)
         return 0
-    from pb.cli.config_change import plainly
-
     channels = values.pop("notify.channels")
-    rows = [
-        (name, "-" if value in (None, "", (), [], {}) else plainly(value), origins[name])
-        for name, value in values.items()
-    ]
+    rows = [(name, value, origins[name]) for name, value in values.items()]
     rows += [
         (f"notify.{name}", json.dumps(channel, ensure_ascii=False), origins["notify.channels"])
         for name, channel in channels.items()

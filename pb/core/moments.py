@@ -24,12 +24,14 @@ def moment_of_words(text: str, now: datetime) -> datetime | None:
     """The instant (aware, UTC) that ``text`` means at ``now``, an aware time of the wanted zone.
 
     None when these are no such words. A time of day alone, and a weekday, are the next ones to
-    come; a day without a time is its midnight. Raises InvalidError for what has passed, and for a
-    time that no clock shows.
+    come; a day without a time is its midnight, and ``in 5m`` ends at a whole second. Raises
+    InvalidError for what has passed, and for a time that no clock shows.
     """
     words = " ".join(text.lower().split())
     if words.startswith("in "):
-        return now.astimezone(UTC) + timedelta(seconds=parse_duration(words[3:]))
+        moment = now.astimezone(UTC) + timedelta(seconds=parse_duration(words[3:]))
+        is_whole = moment.microsecond == 0
+        return moment if is_whole else moment.replace(microsecond=0) + timedelta(seconds=1)
     found = next((match for moment in MOMENTS if (match := moment.fullmatch(words))), None)
     if found is None:
         return None

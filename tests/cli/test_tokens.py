@@ -49,3 +49,6 @@ def test_audit_shows_who_changed_what(pb: Cli) -> None:
     assert "cli:" in shown
     assert [change["target"] for change in changes] == ["backup"]
     assert "No changes match" in pb("audit", "--actor", "nobody").out
+    assert pb("audit", "--since", "yesterday").out == shown
+    refused = pb("audit", "--since", "someday")
+    assert (refused.code, "neither a duration nor an instant" in refused.err) == (2, True)

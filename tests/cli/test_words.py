@@ -8,6 +8,9 @@ from tests.kit.cli import Cli
 
 WRONG = [
     (("schedler",), 2, "No such command: pb schedler", "Did you mean scheduler or schedule?"),
+    (("sch",), 2, "No such command: pb sch", "Did you mean scheduler or schedule?"),
+    (("servic",), 2, "No such command: pb servic", "Did you mean service?"),
+    (("service", "stat"), 2, "No such command: pb service stat", "Did you mean status?"),
     (("nonsense",), 2, "No such command: pb nonsense", "Run `pb --help`"),
     (("scheduler",), 2, "pb scheduler needs one of: start, stop", "Run `pb scheduler --help`"),
     (("scheduler", "strat"), 2, "No such command: pb scheduler strat", "Did you mean start"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -42,6 +42,12 @@ def test_words_are_a_moment_to_come(words: str, utc: str) -> None:
 )
 def test_other_words_are_none(words: str) -> None:
     assert moment_of_words(words, NOW) is None
+
+
+def test_so_long_from_now_is_a_whole_second_and_never_sooner() -> None:
+    now = NOW.replace(microsecond=239_439)
+    found = moment_of_words("in 5m", now)
+    assert found == NOW.replace(microsecond=0) + timedelta(minutes=5, seconds=1)
 
 
 @pytest.mark.parametrize(
