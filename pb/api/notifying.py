@@ -42,7 +42,11 @@ def require_channels(context: Context, name: str | None) -> list[Channel]:
     if name in channels:
         return [channels[name]]
     what = "There are no channels" if name is None else f"There is no channel {name!r}"
-    hint = did_you_mean(name or "", list(channels)) or "Write one into config.toml: [notify.NAME]"
+    hint = did_you_mean(name or "", list(channels)) or (
+        f"There are {', '.join(channels)}."
+        if channels
+        else "Write one into config.toml: [notify.NAME]"
+    )
     raise NotFoundError(what, hint=hint)
 
 

@@ -163,6 +163,7 @@ def test_a_test_is_sent_with_and_without_a_scheduler_and_says_what_was_answered(
         without = pb("notify", "test", "ops")
         both = pb("notify", "test", "--json")
         unknown = pb("notify", "test", "osp")
+        strange = pb("notify", "test", "phone")
         pb.ok("scheduler", "start")
         channels(pb, ops=hook(web.url), new=hook(f"{web.url}/new"))
         within = pb("notify", "test", "new")
@@ -174,6 +175,7 @@ def test_a_test_is_sent_with_and_without_a_scheduler_and_says_what_was_answered(
         "dead": "connection refused",
     }
     assert (unknown.code, "Did you mean ops?" in unknown.err) == (5, True)
+    assert "There are ops, dead." in strange.err
     assert (within.code, within.out) == (0, "✓ new: reached: 200 thanks\n")
     assert [request.path for request in web.requests] == ["/", "/", "/new"]
 
