@@ -127,6 +127,13 @@ BY_CODE: dict[str, type[PbError]] = {
 """Which class a code that came over the wire stands for."""
 
 
+def as_word(path: object) -> str:
+    """A path as it stands in a command to be copied: quoted where a shell would split it."""
+    from shlex import quote
+
+    return quote(str(path))
+
+
 def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str | None:
     """The hint that names the nearest known words, or None when none is near."""
     from difflib import get_close_matches

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from pb.core.lean import dataclass
-from pb.errors import PbError, PermissionDeniedError
+from pb.errors import PbError, PermissionDeniedError, as_word
 
 BUILTINS = ("scheduler", "gateway", "debug")
 """The three daemons that pb itself is, in the order in which they start."""
@@ -227,5 +227,5 @@ def check_private_dir(path: Path, facts: os.stat_result) -> None:
     if facts.st_mode & 0o022:
         raise PermissionDeniedError(
             f"{path} can be written by others (mode {stat.S_IMODE(facts.st_mode):04o})",
-            hint=f"Run: chmod 700 {path}",
+            hint=f"Run: chmod 700 {as_word(path)}",
         )

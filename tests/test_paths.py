@@ -43,12 +43,12 @@ def test_a_new_home_is_private_whatever_the_umask(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o722])
 def test_a_home_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path / "my home")
     home.root.mkdir()
     home.root.chmod(mode)
     with pytest.raises(PermissionDeniedError, match="written by others") as caught:
         home.ensure()
-    assert caught.value.hint == f"Run: chmod 700 {home.root}"
+    assert caught.value.hint == f"Run: chmod 700 '{home.root}'"
 
 
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:

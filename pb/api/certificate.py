@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pb.config.settings import GatewaySettings
 from pb.core.lean import dataclass
-from pb.errors import InvalidError, PbError, PermissionDeniedError, UnsupportedError
+from pb.errors import InvalidError, PbError, PermissionDeniedError, UnsupportedError, as_word
 from pb.paths import Home
 
 DAYS = 825
@@ -79,7 +79,7 @@ def check(found: Certificate) -> None:
         if path == found.key and stat.S_IMODE(facts.st_mode) & 0o077:
             raise PermissionDeniedError(
                 f"The key {path} is open to others (mode {stat.S_IMODE(facts.st_mode):04o})",
-                hint=f"Others may know it. Make a new one, or close it: chmod 600 {path}",
+                hint=f"Others may know it. Make a new one, or close it: chmod 600 {as_word(path)}",
             )
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(found.cert, found.key, no_password)

@@ -245,7 +245,9 @@ def stop_one(service: str, *, force: bool, timeout: float | None) -> Outcome:
     if not result.stopped:
         is_guest = status.record is not None and status.record.mode == "embedded"
         hint = None
-        if not force and not is_guest:
+        if result.pid is not None and status.record is None:
+            hint = f"If its PID file was removed, end it with: kill {result.pid}"
+        elif not force and not is_guest:
             hint = f"Kill it at once with: {STOPPERS[service]} --force"
         trouble = PbError(result.message, hint=hint)
         return Outcome(service=service, action="failed", record=status.record, error=trouble)

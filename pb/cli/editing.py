@@ -24,7 +24,7 @@ from pb.cli.jobs import hint_to_start
 from pb.cli.problems import say_problems
 from pb.cli.render import clean, emit, is_terminal, mark, note, out
 from pb.core.lean import dataclass
-from pb.errors import ConflictError, InvalidError, PbError, UnsupportedError
+from pb.errors import ConflictError, InvalidError, PbError, UnsupportedError, as_word
 
 if TYPE_CHECKING:
     from pb.config.located import FileProblem
@@ -153,7 +153,7 @@ def _until_good(name: str, path: Path, shown: Json, before: str, kind: Kind) -> 
             if not again():
                 raise InvalidError(
                     f"{kind.title} {name!r} was not changed",
-                    hint=f"Correct {path} and run: pb {kind.word} validate {path}",
+                    hint=f"Correct {path} and run: pb {kind.word} validate {as_word(path)}",
                 ) from error
 
 

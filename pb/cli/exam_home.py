@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pb.cli.findings import Finding, Look, noted, problem, warning, well
 from pb.core.durations import format_uptime, shown_size
-from pb.errors import PbError
+from pb.errors import PbError, as_word
 from pb.paths import BUILTINS, is_network_file_system
 from pb.process.pidfile import PidRecord
 
@@ -37,7 +37,7 @@ def home(look: Look) -> Iterator[Finding]:
     if facts.st_mode & 0o077:
         mode = stat.S_IMODE(facts.st_mode)
         said = f"{root} is open to others (mode {mode:04o})"
-        yield warning("home", said, f"chmod 700 {root}", partial(close_to_others, root))
+        yield warning("home", said, f"chmod 700 {as_word(root)}", partial(close_to_others, root))
     else:
         yield well("home", f"{root} is yours and private")
     if is_network_file_system(root):

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from pb.errors import InvalidError
+from pb.errors import InvalidError, as_word
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -23,7 +23,8 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise InvalidError(f"The env_file {path} is not a regular file")
         if facts.st_mode & stat.S_IWOTH:
             raise InvalidError(
-                f"The env_file {path} can be written by everybody", hint=f"Run: chmod o-w {path}"
+                f"The env_file {path} can be written by everybody",
+                hint=f"Run: chmod o-w {as_word(path)}",
             )
         with path.open(encoding="utf-8") as stream:
             found = dotenv_values(stream=stream, interpolate=False)

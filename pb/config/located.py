@@ -11,7 +11,7 @@ import stat
 from collections.abc import Mapping
 
 from pb.core.lean import dataclass
-from pb.errors import InvalidError, PermissionDeniedError
+from pb.errors import InvalidError, PermissionDeniedError, as_word
 
 MAX_BYTES = 1 << 20
 """No file that a person writes is longer; a reader need not find out how a bigger one ends."""
@@ -68,7 +68,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
         raise PermissionDeniedError(
-            "permission denied", hint=f"Make it readable: chmod u+r {os.fspath(path)}"
+            "permission denied", hint=f"Make it readable: chmod u+r {as_word(path)}"
         ) from None
     except (OSError, ValueError) as error:
         raise DocumentError(reason(error)) from None

@@ -102,6 +102,15 @@ def is_held_by(path: Path, pid: int) -> bool:
     return stat.S_ISREG(facts.st_mode) and system.holds_lock(pid, facts)
 
 
+def holder(path: Path) -> int | None:
+    """The process that is seen to hold the lock; None where nobody is, or /proc is not there."""
+    try:
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:
+        return None
+    return next((pid for pid in numbers if is_held_by(path, pid)), None)
+
+
 def has_open(path: Path, pid: int) -> bool:
     """Whether that process opened this very lock, even if its file was removed since."""
     return system.has_open(pid, os.path.realpath(path))

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
-from pb.errors import PbError
+from pb.errors import PbError, as_word
 
 TRANSIENT = frozenset(
     {
@@ -106,7 +106,7 @@ def _unfit(place: str, mode: int) -> SpawnError | None:
     if not stat.S_ISREG(mode):
         return SpawnError(f"Not an executable: {place} is no regular file")
     if not mode & 0o111:
-        return SpawnError(f"Not an executable: {place}", hint=f"Run: chmod +x {place}")
+        return SpawnError(f"Not an executable: {place}", hint=f"Run: chmod +x {as_word(place)}")
     if not os.access(place, os.X_OK):
         return _denied(place, "Check its owner and mode.")
     return None

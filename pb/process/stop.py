@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pb.core.lean import dataclass
 from pb.paths import Home
 from pb.process.identity import Identity, identify, may_signal, send_signal, wait_gone
-from pb.process.lock import Lock, holder_alive, is_held_by
+from pb.process.lock import Lock, holder, holder_alive, is_held_by
 from pb.process.pidfile import EMBEDDED, PidRecord, remove_pid_file
 from pb.process.status import DaemonStatus, look
 
@@ -110,7 +110,9 @@ def _not_running(work: _Stopping, status: DaemonStatus) -> StopResult:
         return _result(work, True, None, f"{name} was not running: {_said(status)}")
     if status.record is None and not holder_alive(work.home.lock(work.service)):
         return _result(work, True, None, f"{name} is not running. {status.reason}")
-    return _result(work, False, None, f"Cannot stop {work.service}: {_said(status)}")
+    # Somebody may have removed the PID file: who it is can still be seen, but is not signalled.
+    pid = holder(work.home.lock(work.service)) if status.record is None else None
+    return _result(work, False, pid, f"Cannot stop {work.service}: {_said(status)}")
 
 
 def _said(status: DaemonStatus) -> str:

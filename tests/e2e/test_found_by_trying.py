@@ -135,3 +135,18 @@ def test_a_run_that_could_not_be_started_is_no_success(pb: Cli) -> None:
         assert (document.code, document.json["run"]["state"]) == (1, "failed")
     finally:
         assert pb("scheduler", "stop").code == 0
+
+
+@pytest.mark.parametrize("flags", [(), ("--force",)])
+def test_a_scheduler_whose_pid_file_was_removed_can_still_be_ended(
+    pb: Cli, flags: tuple[str, ...]
+) -> None:
+    assert pb("scheduler", "start").code == 0
+    pid = pb("scheduler", "status", "--json").json["pid"]
+    (pb.home / "scheduler.pid").unlink()
+    try:
+        ran = pb("scheduler", "stop", *flags)
+        assert (ran.code, f"end it with: kill {pid}" in ran.err) == (1, True), ran
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    assert eventually(lambda: pb("scheduler", "status").code == 3)
