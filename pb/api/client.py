@@ -18,8 +18,9 @@ from pb.errors import NeedsDaemonError, PermissionDeniedError, UnresponsiveError
 if TYPE_CHECKING:
     from pb.api.asker import Asker
 
-DEADLINE = 5.0
-"""Seconds a call waits for its answer unless the caller knows better."""
+DEADLINE = 4.5
+"""Seconds a call waits for its answer unless the caller knows better, and for a greeting: with what
+a command takes to start, a scheduler that is frozen is told of within five."""
 
 
 class Client:
