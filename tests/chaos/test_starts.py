@@ -97,7 +97,7 @@ def test_the_scheduler_holds_none_of_its_callers_files(pb: Pb) -> None:
     assert client.wait(30) == 0
 
     os.set_blocking(reading, False)
-    at_end = eventually(lambda: os.read(reading, 1) == b"", timeout=5)
+    at_end = eventually(lambda: os.read(reading, 1) == b"")
     os.close(reading)
     assert at_end
 

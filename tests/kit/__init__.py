@@ -12,7 +12,7 @@ T = TypeVar("T")
 _never = threading.Event()
 
 
-def eventually(check: Callable[[], T], timeout: float = 10.0, interval: float = 0.02) -> T:
+def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 0.02) -> T:
     """Call ``check`` until it answers something truthy, and answer that.
 
     An exception counts as "not yet". Raises AssertionError after ``timeout`` seconds, naming the
