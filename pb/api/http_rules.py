@@ -87,7 +87,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def authority(host: str, port: int) -> str:
+def authority(host: str, port: int | str) -> str:
     """``host:port`` as a URL writes it, with brackets around an IPv6 address."""
     bare = host.strip("[]")
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"

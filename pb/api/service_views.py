@@ -15,6 +15,7 @@ from pb.api.context import Context
 from pb.api.lives import identity_of
 from pb.api.told import policy_of
 from pb.api.views import Json, event_view, rfc3339
+from pb.core.events import SERVICE_ENDS
 from pb.core.service import SCALED_TO_NONE, Desired, instance_name, split_instance
 from pb.core.service_definition import service_from
 from pb.core.supervision import ENDING, STATES, UP, Phase
@@ -23,7 +24,6 @@ from pb.process.identity import is_alive
 from pb.store.services import InstanceRow, ServiceRow
 
 ENDS = 5
-END_TYPES = ("service.exited", "service.failed", "service.stopped")
 LOOKED_THROUGH = 200
 """Events of a service among which its last ends are looked for."""
 
@@ -192,4 +192,4 @@ def service_show(context: Context, *, name: str) -> Json:
 def last_ends(context: Context, name: str) -> list[Json]:
     """How its last lives ended, newest first."""
     found = context.store.events(LOOKED_THROUGH, service=name)
-    return [event_view(row) for row in found if row.type in END_TYPES][:ENDS]
+    return [event_view(row) for row in found if row.type in SERVICE_ENDS][:ENDS]

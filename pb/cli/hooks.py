@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pb.api.http_rules import authority
 from pb.cli import facts
 from pb.cli.asked import ANSWER_TIME, asked, elsewhere, session, settings
 from pb.cli.render import clean, emit, fields, note, out
@@ -38,8 +39,8 @@ def gateway() -> tuple[bool, str]:
         return True, status.record.address
     chosen = settings().gateway
     scheme = "https" if chosen.tls else "http"
-    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-    return status.state == "running", f"{scheme}://{host}:{chosen.port or 'PORT'}"
+    where = authority(chosen.host, chosen.port or "PORT")
+    return status.state == "running", f"{scheme}://{where}"
 
 
 def proof(hook: Json) -> str | None:

@@ -58,3 +58,6 @@ EVENT_TYPES = {
     "token.revoked": "A token of the gateway is good for nothing any more.",
 }
 """Every event type with its meaning; ``docs/reference/events.md`` lists the same."""
+
+SERVICE_ENDS = frozenset({"service.exited", "service.failed", "service.stopped"})
+"""Those that tell of the end of a service's process."""

@@ -12,9 +12,10 @@ from typing import Any
 
 from pb.api.views import rfc3339
 from pb.core.event_names import told_as
-from pb.core.events import EVENT_TYPES
+from pb.core.events import EVENT_TYPES, SERVICE_ENDS
 from pb.core.lean import dataclass
 from pb.core.model import State
+from pb.core.notice_words import threshold_text
 from pb.daemon.bus import Bus
 from pb.daemon.messages import Reply
 from pb.errors import PbError
@@ -70,16 +71,16 @@ class Crossing:
     since_ms: int
     is_over: bool
     facts: Mapping[str, Any]
-    text: str
 
-
-ENDS = frozenset({"service.exited", "service.failed", "service.stopped"})
+    @property
+    def text(self) -> str:
+        return threshold_text(self.job, self.facts, is_over=self.is_over)
 
 
 def instance_facts(kind: str, row: InstanceRow) -> dict[str, object]:
     """What jobs that react are told of an instance; of an end, how it ended."""
     found: dict[str, object] = {"instance": row.instance, "restarts": row.restarts}
-    if kind in ENDS:
+    if kind in SERVICE_ENDS:
         found |= {"exit_code": row.exit_code, "signal": row.exit_signal, "reason": row.exit_reason}
     else:
         found["pid"] = row.pid

@@ -13,7 +13,6 @@ from typing import Any
 
 from pb.api.views import rfc3339
 from pb.core.model import Overlap, State
-from pb.core.notice_words import threshold_text
 from pb.core.reactive import File, Reactive
 from pb.core.scheduling import Admission, Refused, Replaces, Waits
 from pb.core.triggers import key_of
@@ -228,7 +227,8 @@ class Occasions:
         if entry is None or all(message.kind != one.WORD for one in entry.reactions):
             return  # it was removed or changed meanwhile
         if message.kind == "threshold" and entry.is_on:
-            self._cross(entry.name, message.event, message.at_ms, message.at_ms, ledger)
+            at_ms = message.at_ms
+            ledger.cross(Crossing(entry.name, at_ms, at_ms, False, message.event))
         event = {**message.event, "event": message.kind, "at": rfc3339(message.at_ms)}
         self._occur(entry, message.kind, message.at_ms, event, message.items, ledger)
 
@@ -236,20 +236,8 @@ class Occasions:
         """What a threshold had fired for is over."""
         entry = self._timetable.get(name)
         if entry is not None and entry.is_on:
-            self._cross(name, facts, self._clock.now_ms(), facts["since_ms"], ledger, is_over=True)
-
-    def _cross(
-        self,
-        job: str,
-        facts: Facts,
-        at_ms: int,
-        since_ms: int,
-        ledger: Ledger,
-        *,
-        is_over: bool = False,
-    ) -> None:
-        text = threshold_text(job, facts, is_over=is_over)
-        ledger.cross(Crossing(job, at_ms, since_ms, is_over, facts, text))
+            now_ms = self._clock.now_ms()
+            ledger.cross(Crossing(name, now_ms, facts["since_ms"], True, facts))
 
     def _occur(
         self,

@@ -7,7 +7,8 @@ sent by ``dispatch``. A crash in between loses no notice, since both are rows of
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pb.core.channels import channel_from
@@ -116,10 +117,11 @@ class Tellings:
 
     def _policy_of(self, run: Run) -> Telling | None:
         """Who is told of a run; None is nobody. A `pb run` has somebody before it."""
-        entry = self._timetable.get(run.job) if run.trigger != "cli" else None
-        if entry is None:
-            return None
-        policy = effective(entry.notify, self._usual)
+        return self._policy_of_job(run.job) if run.trigger != "cli" else None
+
+    def _policy_of_job(self, name: str | None) -> Telling | None:
+        entry = self._timetable.get(name)
+        policy = NOBODY if entry is None else effective(entry.notify, self._usual)
         return policy if policy.to else None
 
     def _of_end(self, run: Run, policy: Telling, *, is_retried: bool) -> Iterator[NoticeRow]:
@@ -136,26 +138,29 @@ class Tellings:
     def _of_storms(self, ledger: Ledger) -> Iterator[NoticeRow]:
         """Jobs whose triggers fire so often that they are held for a while."""
         for event in ledger.told_as("trigger.storm"):
-            entry = self._timetable.get(event["job"])
-            policy = effective(entry.notify, self._usual) if entry is not None else NOBODY
-            known = self._notices.known("job", event["job"]) or NOTHING
-            decision = seldom(policy, known, Occasion.STORM, event["at_ms"])
-            if decision.occasion is not None and policy.to:
-                self._notices.save_known("job", event["job"], decision.known)
-                yield from self._rows(policy, StormFacts(event), decision.occasion, None)
+            decide = partial(seldom, occasion=Occasion.STORM, at_ms=event["at_ms"])
+            yield from self._of_job(storm_facts(event), decide)
 
     def _of_crossings(self, ledger: Ledger) -> Iterator[NoticeRow]:
         """Jobs whose thresholds were crossed, and those for which that is over."""
         for one in ledger.crossings:
-            entry = self._timetable.get(one.job)
-            policy = effective(entry.notify, self._usual) if entry is not None else NOBODY
-            if not policy.to:
-                continue
-            known = self._notices.known("job", one.job) or NOTHING
-            decision = after_crossing(policy, known, one.at_ms, one.since_ms, is_over=one.is_over)
-            if decision.known != known:
-                self._notices.save_known("job", one.job, decision.known)
-            yield from self._rows(policy, CrossingFacts(one), decision.occasion, None)
+            decide = partial(
+                after_crossing, at_ms=one.at_ms, since_ms=one.since_ms, is_over=one.is_over
+            )
+            yield from self._of_job(crossing_facts(one), decide)
+
+    def _of_job(
+        self, facts: JobFacts, decide: Callable[[Telling, Known], Decision]
+    ) -> Iterator[NoticeRow]:
+        """Something about a job itself, which no ping hears of."""
+        policy = self._policy_of_job(facts.job)
+        if policy is None:
+            return
+        known = self._notices.known("job", facts.job) or NOTHING
+        decision = decide(policy, known)
+        if decision.known != known:
+            self._notices.save_known("job", facts.job, decision.known)
+        yield from self._rows(policy, facts, decision.occasion, None)
 
     # -- services
 
@@ -234,44 +239,43 @@ class Facts(Protocol):
     def row(self, occasion: Occasion, channel: str, now: int, due_at: int) -> NoticeRow: ...
 
 
-class StormFacts:
-    """What is known of a storm: the event that tells of it."""
+class JobFacts:
+    """What is known of a job itself: ``thing`` is what makes two notices of it the same one."""
 
-    def __init__(self, event: Mapping[str, Any]) -> None:
-        self._event = event
+    def __init__(self, job: str, thing: str, text: str, details: Mapping[str, Any]) -> None:
+        self.job = job
+        self._thing = thing
+        self._text = text
+        self._details = details
 
     def row(self, occasion: Occasion, channel: str, now: int, due_at: int) -> NoticeRow:
-        name = str(self._event["job"])
         return NoticeRow(
-            thing=f"storm:{name}:{self._event['at_ms']}",
+            thing=self._thing,
             channel=channel,
             occasion=str(occasion),
             at=now,
-            job=name,
-            text=run_text(occasion, name, "", self._event["text"], NOTHING),
+            job=self.job,
+            text=self._text,
+            details=json.dumps(self._details),
             due_at=due_at,
         )
 
 
-class CrossingFacts:
-    """What is known of a threshold."""
+def storm_facts(event: Mapping[str, Any]) -> JobFacts:
+    """From the event that tells of it."""
+    name = str(event["job"])
+    text = run_text(Occasion.STORM, name, "", event["text"], NOTHING)
+    return JobFacts(name, f"storm:{name}:{event['at_ms']}", text, {})
 
-    def __init__(self, crossing: Crossing) -> None:
-        self._crossing = crossing
 
-    def row(self, occasion: Occasion, channel: str, now: int, due_at: int) -> NoticeRow:
-        one = self._crossing
-        words = {key: one.facts[key] for key in ("metric", "op", "threshold", "value")}
-        return NoticeRow(
-            thing=f"threshold:{one.job}:{one.facts['metric']}:{one.at_ms}:{one.is_over}",
-            channel=channel,
-            occasion=str(occasion),
-            at=now,
-            job=one.job,
-            text=one.text,
-            details=json.dumps({**words, "state": "over" if one.is_over else "crossed"}),
-            due_at=due_at,
-        )
+def crossing_facts(one: Crossing) -> JobFacts:
+    words = {key: one.facts[key] for key in ("metric", "op", "threshold", "value")}
+    return JobFacts(
+        one.job,
+        f"threshold:{one.job}:{words['metric']}:{one.at_ms}:{one.is_over}",
+        one.text,
+        {**words, "state": "over" if one.is_over else "crossed"},
+    )
 
 
 class RunFacts:
